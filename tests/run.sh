@@ -1,0 +1,80 @@
+#!/bin/sh
+# run.sh BUILD: run every suite that this machine can run, and add up.
+#
+# The last line is "N passed, N failed, N skipped".  A skip that is not in
+# tests/expected-skips for this kind of machine counts as a failure.
+set -eu
+build=$1
+tally=$(mktemp)
+trap 'rm -f "$tally"' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+export WITNESS_TALLY="$tally"
+
+# What kind of machine is this?  The lab machine says so itself.
+if [ -e /run/lab-machine ]; then
+    kind=lab
+elif [ "$(id -u)" -eq 0 ]; then
+    kind=root
+else
+    kind=user
+fi
+
+broken=0
+run_suite() { # HEADING COMMAND...
+    printf '%s\n' "$1"
+    shift
+    "$@" || [ $? -eq 1 ] || {
+        printf '  FAIL  the suite itself: exit status %d\n' $?
+        broken=$((broken + 1))
+    }
+}
+
+for suite in tests/house/*_test.sh; do
+    run_suite "$suite" sh "$suite" "$build"
+done
+for source in tests/chapters/*_test.c; do
+    topic=$(basename "$source" _test.c)
+    for box in "$build"/chapters/*-"$topic/$topic"; do
+        run_suite "chapter $topic" "$build/tests/chapters/${topic}_test" "$box"
+    done
+done
+for source in tests/labs/*_lab_test.c; do
+    topic=$(basename "$source" _lab_test.c)
+    for box in "$build"/solutions/*-"$topic/${topic}_lab"; do
+        run_suite "solution $topic" "$build/tests/labs/${topic}_lab_test" "$box"
+    done
+done
+for source in tests/minibox/*_test.c; do
+    name=$(basename "$source" .c)
+    run_suite "minibox ${name%_test}" "$build/tests/minibox/$name" \
+        "$build/minibox"
+done
+
+count() {
+    grep -c "^$1	" "$tally" || true
+}
+passed=$(count pass)
+failed=$(($(count FAIL) + broken))
+skipped=$(count skip)
+
+# Every skip must be one that this kind of machine is known to need.
+unexpected=$(grep '^skip	' "$tally" | while IFS='	' read -r _ suite test key; do
+    grep -qE "^$kind +$key( |\$)" tests/expected-skips ||
+        echo "  $suite $test ($key)"
+done)
+if [ -n "$unexpected" ]; then
+    printf 'skipped, but not to be skipped on this kind of machine (%s):\n%s\n' \
+        "$kind" "$unexpected"
+    failed=$((failed + $(echo "$unexpected" | wc -l)))
+fi
+if [ "$failed" -gt 0 ]; then
+    echo 'failed:'
+    sed -n 's/^FAIL	\([^	]*\)	\([^	]*\).*/  \1 \2/p' "$tally"
+fi
+if [ "$skipped" -gt 0 ]; then
+    echo 'skipped (reason and remedy stand above, at the test):'
+    sed -n 's/^skip	\([^	]*\)	\([^	]*\)	\(.*\)/  \1 \2 (\3)/p' "$tally"
+fi
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]
