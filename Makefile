@@ -44,7 +44,7 @@ lab_files  := $(foreach n,$(LABS),labs/$(n)/$(call topic,$(n))_lab.c)
 lab_boxes  := $(patsubst %.c,$(BUILD)/%,$(lab_files))
 suites     := $(patsubst %.c,$(BUILD)/%,\
 	$(wildcard tests/chapters/*_test.c tests/labs/*_test.c \
-	tests/minibox/*_test.c))
+	tests/minibox/*_test.c tests/house/*_test.c))
 
 minibox_sources := $(wildcard chapters/24-minibox/*.c)
 minibox_objects := $(patsubst chapters/24-minibox/%.c,$(BUILD)/minibox.o/%.o,\
@@ -185,6 +185,7 @@ $(BUILD)/tests/%_test: tests/%_test.c $(witness) | $$(@D)/.
 	$(Q)$(CC) $(CFLAGS) $(GNU) -Itests/witness $(DEPEND) -o $@ $< $(witness) \
 	    -lcmocka
 
+.PRECIOUS: %/.
 %/.:
 	$(Q)mkdir -p $@
 

@@ -29,14 +29,18 @@ lint  clang-tidy        clang-tidy
 lint  cppcheck          cppcheck
 lint  shellcheck        shellcheck
 lint  codespell         codespell
+lint  pmccabe           pmccabe
+lint  clang             clang
 bench hyperfine         hyperfine
 '
+
+# Some live where an ordinary user's PATH does not look.
+sbin=${SBIN-/usr/sbin:/sbin}
 
 present() {
     case $1 in
     /*) [ -e "$1" ] ;;
-    # Some of these live where an ordinary user's PATH does not look.
-    *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
+    *) PATH=$PATH:$sbin command -v "$1" >/dev/null ;;
     esac
 }
 

@@ -165,7 +165,7 @@ static int do_orphan(char *arg[])
                     _exit(1);
                 _exit(0);
             }
-            _exit(orphan == -1);
+            _exit(orphan == -1 ? 1 : 0);
         }
         if (waitpid(middle, NULL, 0) == -1)
             return -1;

@@ -1,0 +1,96 @@
+#!/bin/sh
+# make_test.sh BUILD: the Makefile keeps its promises: help, a path with a
+# blank, an interrupted build, a missing package.
+set -eu
+. tests/lib.sh
+suite make
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+unset MAKEFLAGS MFLAGS MAKELEVEL
+
+help_names_each_target() {
+    make >"$work/help" || return 1
+    sed -n 's/^\.PHONY: //p' Makefile book/book.mk >"$work/targets"
+    while read -r target; do
+        expect "lines of help for $target" 1 \
+            "$(grep -c "^  make $target " "$work/help")" || return 1
+    done <"$work/targets"
+}
+
+# A copy of what git knows, or would know, without what was built.
+copy_to() {
+    mkdir -p "$1"
+    tar -c --exclude=./build --exclude=./.git . | tar -x -C "$1"
+}
+
+blank_in_the_path_is_fine() {
+    copy_to "$work/a path" || return 1
+    cd "$work/a path" || return 1
+    make -s WERROR=1 build/chapters/01-ipc/ipc build/tests/chapters/ipc_test \
+        build/tests/probe build/rootfs/.made || return 1
+    WITNESS_TALLY='' build/tests/chapters/ipc_test build/chapters/01-ipc/ipc
+}
+
+# A compiler that waits to be interrupted, half its output written.
+interrupted_build_leaves_no_half_file() {
+    copy_to "$work/interrupt" || return 1
+    cd "$work/interrupt" || return 1
+    mkfifo "$work/started" || return 1
+    cat >"$work/cc" <<END
+#!/bin/sh
+while [ \$# -gt 0 ]; do [ "\$1" = -o ] && out=\$2; shift; done
+echo half >"\$out"
+echo >"$work/started"
+exec tail -f /dev/null
+END
+    chmod +x "$work/cc"
+    setsid make -s CC="$work/cc" build/chapters/01-ipc/ipc \
+        >"$work/out" 2>&1 &
+    read -r _ <"$work/started"
+    group=$(ps -o pgid= -C make | while read -r g; do
+        [ "$(readlink "/proc/$g/cwd")" = "$PWD" ] && echo "$g"; done)
+    kill -INT -- "-$group"
+    wait $! || true
+    [ ! -e build/chapters/01-ipc/ipc ] ||
+        { echo 'half a program was left'; cat "$work/out"; return 1; }
+    make -s build/chapters/01-ipc/ipc && build/chapters/01-ipc/ipc --help \
+        >/dev/null
+}
+
+nothing_to_do_builds_nothing() {
+    expect "what make says" "" \
+        "$(make -s --no-print-directory build 2>&1)" || return 1
+    # Dry: no command would be run.
+    expect "what make would run" "" "$(make -n build | grep -v '^make' |
+        grep -v Nothing)"
+}
+
+# A PATH with the basics but without pandoc, and no way to become root.
+missing_package_is_named() {
+    mkdir -p "$work/bin"
+    for tool in sh env id sed sort tr echo mktemp rm tail cat printf apt-get \
+        gcc unifdef patch unshare ps busybox newuidmap capsh dot python3; do
+        path=$(PATH=$PATH:/usr/sbin:/sbin command -v "$tool") || continue
+        [ -x "$path" ] && ln -sf "$path" "$work/bin/$tool"
+    done
+    chmod 755 "$work" "$work/bin"
+    as_user=
+    [ "$(id -u)" -ne 0 ] ||
+        as_user='setpriv --reuid 65534 --regid 65534 --clear-groups'
+    cp tests/setup.sh "$work/"
+    # shellcheck disable=SC2086 # words on purpose
+    $as_user env PATH="$work/bin" SBIN= sh "$work/setup.sh" build book \
+        >"$work/out" 2>"$work/err" </dev/null && code=0 || code=$?
+    expect "exit status" 1 "$code" || { cat "$work/err"; return 1; }
+    expect "the command to type" \
+        "    apt-get install -y --no-install-recommends pandoc" \
+        "$(tail -n 1 "$work/err")"
+}
+
+check help_names_each_target_in_one_line help_names_each_target
+check blank_in_the_path_is_fine blank_in_the_path_is_fine
+check interrupted_build_leaves_no_half_file \
+    interrupted_build_leaves_no_half_file
+check nothing_to_do_builds_nothing nothing_to_do_builds_nothing
+check missing_package_is_named_with_its_command missing_package_is_named
+finish
