@@ -2,8 +2,8 @@
 # tour.sh BUILD: a walk through the chapters' demos on the running kernel,
 # which ends inside a container.
 #
-# The words come from the chapters themselves: the first paragraph of each
-# program's head comment.  As an ordinary user the chapters that need root
+# The words come from the chapters themselves: what the head comment of each
+# program says that you learn.  As an ordinary user the chapters that need root
 # run in a user namespace, where that user is root.
 set -eu
 build=$1
@@ -38,13 +38,11 @@ as_root() {
     fi
 }
 
-# The first paragraph after the title of the head comment.
+# What the program's head comment says that you learn.
 narrate() {
-    awk 'NR == 1 { next }
-         /^ \*\/?$/ { if (text) exit; next }
-         /^ \* [a-z0-9_]+ - / { next }
-         { sub(/^ \* ?/, ""); text = text $0 " " }
-         END { print text }' "$1" | fold -s -w 76
+    sed -n '/^ \* You learn/,/^ \* Build/{/Build/d;s/^ \* *//;p}' "$1" |
+        tr -s ' \n' ' ' | fold -s -w 76
+    echo
 }
 
 welcome() {

@@ -6,13 +6,13 @@ suite chapters
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# The head comment has one line that begins with " *     cc ": run exactly it,
-# with nothing in the directory but the file.
+# The head comment has one line "Build  cc ...": run exactly that, with
+# nothing in the directory but the file.
 head_line_builds() { # FILE
     rm -rf "${work:?}/one"
     mkdir "$work/one"
     cp "$1" "$work/one/"
-    line=$(sed -n 's/^ \*  *\(cc .*\)$/\1/p' "$1" | head -n 1)
+    line=$(sed -n 's/^ \* Build:\{0,1\}  *\(cc .*\)$/\1/p' "$1" | head -n 1)
     [ -n "$line" ] || { echo "$1: no line with cc in the head"; return 1; }
     said=$(cd "$work/one" && eval "$line" 2>&1) || { echo "$said"; return 1; }
     expect "what the compiler says" "" "$said" || return 1

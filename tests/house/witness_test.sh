@@ -10,7 +10,7 @@ out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 
 run_case() { # TEST: its output in $out, its status returned
-    WITNESS_TALLY='' WITNESS_BOUND=${CASE_BOUND:-5} \
+    WITNESS_TALLY='' WITNESS_BOUND=${CASE_BOUND:-5} WITNESS_SETTLE=200 \
         "$cases" -t "$1" unshare --uts >"$out" 2>&1
 }
 

@@ -24,9 +24,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* How long the kernel has to tear down what ended with a test. */
-enum { SETTLE_MS = 3000 };
-
 enum result { PASSED, FAILED, SKIPPED };
 static const struct {
     const char *name, *colour;
@@ -45,6 +42,8 @@ int64_t test_until_ns;
 unsigned suite_bound = 10;
 
 static const char *suite_name;
+/* How long the kernel has to tear down what ended with a test. */
+static unsigned settle_ms = 3000;
 static int output_fd;  /* a memfd: what cmocka and the test print */
 static int signals_fd; /* SIGCHLD, SIGINT, SIGTERM as a signalfd */
 
@@ -173,7 +172,7 @@ static void kill_descendants(void)
  * when nothing. */
 static char *left_behind(const char *before)
 {
-    int64_t until = now_ns() + (int64_t)SETTLE_MS * 1000000;
+    int64_t until = now_ns() + (int64_t)settle_ms * 1000000;
     int status;
     bool ended;
 
@@ -307,10 +306,17 @@ static enum result skip_one(const struct CMUnitTest *test)
     return SKIPPED;
 }
 
+static void read_number(const char *variable, unsigned *number)
+{
+    const char *value = getenv(variable);
+
+    if (value && atoi(value) > 0)
+        *number = (unsigned)atoi(value);
+}
+
 static void prepare(const char *program)
 {
     static char name[NAME_MAX + 1];
-    const char *bound = getenv("WITNESS_BOUND");
     char path[PATH_MAX];
     sigset_t signals;
 
@@ -323,8 +329,8 @@ static void prepare(const char *program)
              dirname(dirname(path)));
     snprintf(name, sizeof(name), "%s", basename((char *)program));
     suite_name = name;
-    if (bound && atoi(bound) > 0)
-        suite_bound = (unsigned)atoi(bound);
+    read_number("WITNESS_BOUND", &suite_bound);
+    read_number("WITNESS_SETTLE", &settle_ms);
     output_fd = memfd_create("output", MFD_CLOEXEC);
     note_fd = memfd_create("notes", MFD_CLOEXEC);
     sigemptyset(&signals);

@@ -22,7 +22,8 @@
  *
  * Each test runs in a process of its own, is ended after a bound
  * (WITNESS_BOUND seconds, 10 when unset) with all its descendants, and
- * must leave nothing behind: see census.h.
+ * must leave nothing behind WITNESS_SETTLE milliseconds later (3000): see
+ * census.h.
  *
  * The outside of a test is a throwaway host: when the caller may, the
  * suite first enters PID, mount, UTS, IPC and network namespaces of its
