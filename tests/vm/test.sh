@@ -12,7 +12,7 @@ status=0
 totals=
 
 # Software emulation is some ten times slower than this machine.
-run="WITNESS_BOUND=\${WITNESS_BOUND:-90} tests/run.sh '$build'"
+run="WITNESS_KIND=lab WITNESS_BOUND=\${WITNESS_BOUND:-90} tests/run.sh '$build'"
 
 for user in '' 1; do
     echo "the lab machine, as ${user:+an ordinary user}${user:-root}" |

@@ -66,6 +66,9 @@ static void test_process(const struct CMUnitTest *test)
     const struct CMUnitTest only[] = {*test};
     sigset_t none;
 
+    /* Whoever called us may ignore signals, as a shell's "&" does. */
+    for (int number = 1; number < NSIG; number++)
+        (void)signal(number, SIG_DFL);
     sigemptyset(&none);
     if (sigprocmask(SIG_SETMASK, &none, NULL) == -1 ||
         prctl(PR_SET_PDEATHSIG, SIGKILL) == -1)
@@ -209,14 +212,18 @@ static void print_result(enum result result, const char *name)
            results[result].name, coloured ? "\033[0m" : "", name);
 }
 
-/* The lines that the test printed, but for cmocka's own frame. */
+/* What the test printed; of cmocka's own frame only the reasons. */
 static void print_output(void)
 {
     char *copy = strdup(fd_text(output_fd)), *rest = copy, *line;
 
-    while ((line = strsep(&rest, "\n")))
-        if (*line && *line != '[' && !strstr(line, "error: Failure!"))
+    while ((line = strsep(&rest, "\n"))) {
+        char *reason = *line == '[' ? strstr(line, " --- ") : NULL;
+        if (reason && !strstr(line, "tests/witness/"))
+            printf("        %s\n", reason + 5);
+        else if (*line && *line != '[' && !strstr(line, "FAILED TEST(S)"))
             printf("        %s\n", line);
+    }
     free(copy);
 }
 
