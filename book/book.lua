@@ -50,6 +50,11 @@ local function render(blocks)
     return (pandoc.write(pandoc.Pandoc(blocks), "html"):gsub("%s+$", ""))
 end
 
+-- Ready-made HTML, for the template.
+local function html_value(text)
+    return pandoc.MetaBlocks { raw(text) }
+end
+
 local function exists(path)
     local file = io.open(path, "r")
     if file then file:close() end
@@ -143,8 +148,8 @@ local function navigation(current)
         add("<li", chapter == current and ' class="here"' or "", '><a href="', up(),
             chapter.name, '.html"',
             chapter == current and ' aria-current="page"' or "",
-            '><span class="number">', tostring(chapter.number), "</span> ",
-            chapter.title, "</a></li>")
+            '><span class="number">', tostring(chapter.number), "</span><span>",
+            chapter.title, "</span></a></li>")
     end)
     if #out > 0 then add("</ol>") end
     return table.concat(out, "\n")
@@ -314,8 +319,8 @@ end
 
 -- man7.org has the pages of most projects; these it has not.
 local ELSEWHERE = {
-    bwrap = true, busybox = true, criu = false, dot = true, hyperfine = true,
-    pandoc = true, ["qemu-system-x86_64"] = true, unifdef = true, ["debian-installer"] = true,
+    bwrap = true, busybox = true, criu = true, dot = true, hyperfine = true,
+    lxcfs = true, pandoc = true, ["qemu-system-x86_64"] = true, unifdef = true,
 }
 
 local function manual(name, section)
@@ -415,6 +420,18 @@ local function fold_hints(blocks)
     return out
 end
 
+-- "On this page": the headings of the second level.
+local function headings(blocks)
+    local out = {}
+    for _, block in ipairs(blocks) do
+        if block.t == "Header" and block.level == 2 then
+            out[#out + 1] = '<li><a href="#' .. block.identifier .. '">' ..
+                render({ pandoc.Plain(block.content) }) .. "</a></li>"
+        end
+    end
+    return #out > 2 and html_value("<ul>\n" .. table.concat(out, "\n") .. "\n</ul>") or nil
+end
+
 -- ---- the page -----------------------------------------------------------------------
 
 local function write_depfile()
@@ -425,10 +442,6 @@ local function write_depfile()
     file:write(page.build, "/book/", page.output, ": ", table.concat(names, " "), "\n")
     for _, name in ipairs(names) do file:write(name, ":\n") end
     file:close()
-end
-
-local function html_value(text)
-    return pandoc.MetaBlocks { raw(text) }
 end
 
 local function neighbour(chapter)
@@ -506,6 +519,9 @@ function Pandoc(doc)
     end
     meta.nav = html_value(navigation(chapter))
 
+    if chapter and not input:match("^labs/") then
+        meta.headings = headings(doc.blocks)
+    end
     doc = walk_text(doc)
     doc = doc:walk { CodeBlock = code_block, Para = figure }
     doc = doc:walk { Div = function(div)

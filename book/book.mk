@@ -6,7 +6,7 @@
 book_pages    := $(sort $(wildcard book/[0-9][0-9]-*.md))
 book_labs     := $(sort $(wildcard labs/[0-9][0-9]-*/README.md))
 book_sources  := $(sort $(wildcard chapters/*/*.[ch] labs/*/*.[ch] \
-	tests/probe/*.[ch] tests/witness/*.[ch]))
+	tests/probe/*.[ch] tests/witness/*.[ch] tests/chapters/*.c tests/labs/*.c))
 book_diagrams := $(sort $(wildcard diagrams/*.dot))
 
 book_out      := $(BUILD)/book
@@ -52,7 +52,7 @@ test-book: ## show that each mistake in a page is caught
 $(book_out)/%.html: book/%.md $(book_tools) $(book_out)/contents.txt \
     | $(book_svg) $$(@D)/.
 	$(call say,PAGE)
-	$(Q)$(pandoc) $(if $(filter %/index.html,$@),,--toc --toc-depth=2) $<
+	$(Q)$(pandoc) $<
 
 $(book_out)/labs/%.html: labs/%/README.md $(book_tools) \
     $(book_out)/contents.txt | $$(@D)/.

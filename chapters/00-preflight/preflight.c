@@ -490,6 +490,7 @@ struct layer {
     }
 
 static const struct layer layers[] = {
+    /* region: layers */
     ROW("unshare(filtered)", 0, ALWAYS,
         "a seccomp filter of an outer container or service",
         "docker run --security-opt seccomp=unconfined"),
@@ -508,6 +509,7 @@ static const struct layer layers[] = {
         SYSCTL("kernel/apparmor_restrict_unprivileged_userns"), "1\n",
         "AppArmor's kernel.apparmor_restrict_unprivileged_userns",
         "sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"),
+    /* endregion: layers */
     ROW(NEWUSER " mount(private) pivot_root", 0, MOUNTED("!*:* * / *"),
         "a chroot: its / is not a mount", "leave the chroot"),
     ROW(NEWUSER " " NEW_KINDS, EINVAL, ALWAYS,

@@ -3,6 +3,7 @@
  */
 #include "err.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,6 +18,10 @@ int fail(struct error *error, const char *format, ...)
     va_start(args, format);
     vsnprintf(error->text, sizeof(error->text), format, args);
     va_end(args);
+    /* A name may hold a line feed, or worse: what a terminal obeys. */
+    for (char *c = error->text; *c; c++)
+        if (iscntrl((unsigned char)*c))
+            *c = '?';
     return -1;
 }
 

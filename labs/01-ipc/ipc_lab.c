@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 /*
- * Returns twice, as fork(2) does: the child's PID in the parent and 0 in
+ * Returns twice, as fork(2) does: the child's PID in the parent, 0 in
  * the child, or -1 with errno set.  The child has a new IPC and a new
  * UTS namespace, and shares every other one with the parent.
  */
@@ -42,15 +42,15 @@ static pid_t fork_into_box(void)
  */
 static int be_inside(const char *hostname, char *command[])
 {
-    /* TODO: set the name; tell the ways in which exec fails apart. */
+    /* TODO: set the name; tell apart how exec can fail. */
     (void)hostname;
     execvp(command[0], command);
     return 1;
 }
 
 /*
- * What the parent does: waits until the child PID has ended, and returns
- * the exit status to hand on: the command's own, or 128+N when signal N
+ * What the parent does: waits until the child PID has ended, and gives
+ * the exit status to hand on: the command's own, or 128+N if signal N
  * ended it.  If it cannot wait: one line on stderr, and 125.
  */
 static int exit_status(pid_t pid)
@@ -60,7 +60,7 @@ static int exit_status(pid_t pid)
     return 0;
 }
 
-/* ---- From here on, all is written for you. ------------------------ */
+/* ---- From here on, all is written for you. ----------------------- */
 
 static const char usage[] =
     "usage: ipc_lab [--hostname NAME] [--] COMMAND [ARG...]";

@@ -84,13 +84,15 @@ def well_formed(link):
             and re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)+", host) is not None)
 
 
-def check_link(link, path, pages):
+def check_link(link, path, pages, unmade):
     """What is wrong with a link of the page at PATH; else None."""
     if re.match(r"[a-zA-Z][\w+.-]*:", link):
         return None if well_formed(link) else f"not a well-formed link: {link}"
     target, _, anchor = link.partition("#")
     target = urllib.parse.unquote(target)
     goal = os.path.normpath(os.path.join(os.path.dirname(path), target)) if target else path
+    if goal in unmade:
+        return None     # said already, where that page failed
     if not os.path.exists(goal):
         return f"a link leads nowhere: {link}"
     if anchor and goal in pages and urllib.parse.unquote(anchor) not in pages[goal].ids:
@@ -116,18 +118,27 @@ def check_site(site, results):
     paths = [os.path.normpath(p) for p in
              sorted(glob.glob(f"{glob.escape(site)}/**/*.html", recursive=True))]
     pages = {path: Page(path) for path in paths}
-    inside = reachable(pages, os.path.normpath(f"{site}/index.html"))
+    unmade = {made: source for made, source in expected(site) if made not in pages}
+    index = os.path.normpath(f"{site}/index.html")
+    inside = reachable(pages, index)
     for path, page in pages.items():
         wrong = page.wrong + [w for link in dict.fromkeys(page.links)
-                              if (w := check_link(link, path, pages))]
-        if path not in inside and f"{site}/src/" not in path:
+                              if (w := check_link(link, path, pages, unmade))]
+        if path not in inside and index in pages and "/src/" not in path:
             wrong.append("the contents do not lead to this page")
         results.add("FAIL" if wrong else "ok", path,
                     "" if wrong else f"{len(page.links)} links", wrong)
+    for source in unmade.values():
+        results.add("FAIL", source, "", ["no page of the site is made from it"])
+
+
+def expected(site):
+    """(page of the site, what it is made from)"""
     for source in sorted(glob.glob("book/*.md")):
-        made = os.path.normpath(f"{site}/{os.path.basename(source)[:-3]}.html")
-        if made not in pages:
-            results.add("FAIL", source, "", ["no page of the site is made from it"])
+        yield os.path.normpath(f"{site}/{os.path.basename(source)[:-3]}.html"), source
+    for source in sorted(glob.glob("labs/*/README.md")):
+        lab = os.path.basename(os.path.dirname(source))
+        yield os.path.normpath(f"{site}/labs/{lab}.html"), source
 
 
 def check_diagrams(results):

@@ -51,7 +51,7 @@ static int like_debians_switch(const struct seccomp_notif *call, pid_t command)
 }
 
 /*
- * AppArmor's restriction, as of Ubuntu 23.10: unshare succeeds, but in the new
+ * AppArmor's restriction, the default of Ubuntu 24.04: unshare succeeds, but in the new
  * user namespace the process has no capability.  So the write of uid_map is
  * refused by map_write() in the kernel, with EPERM.  No register tells what
  * file a descriptor is; we look in /proc.
@@ -271,6 +271,7 @@ static int call_main(const char *name)
         result = syscall(SYS_clone3, args, sizeof(args));
         if (result == 0)
             _exit(0);
+        wait(NULL);
     }
     return result == -1;
 }
@@ -285,7 +286,8 @@ static struct outcome script(const char *lines)
 {
     static const char prologue[] =
         "export PATH=\"$PATH:/usr/sbin:/sbin\" S=\"$1\" T=\"$1/try\";"
-        "cp \"$2\" \"$T\" && cp \"$3\" \"$S/box\" || exit 99;"
+        "[ -e \"$T\" ] || cp \"$2\" \"$T\" || exit 99;"
+        "[ -e \"$S/box\" ] || cp \"$3\" \"$S/box\" || exit 99;"
         "shift 3; set -- \"$S/box\" \"$@\";";
     static char own[PATH_MAX];
     const char *argv[32] = {"sh", "-c", NULL, "sh", scratch(), own};
