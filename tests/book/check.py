@@ -13,7 +13,6 @@ import glob
 import html.parser
 import os
 import re
-import signal
 import sys
 import urllib.parse
 
@@ -176,11 +175,7 @@ def main():
     parser.add_argument("page", nargs="*")
     options = parser.parse_args()
 
-    def stop(signum, _frame):
-        raise SystemExit(128 + signum)
-
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, stop)
+    console.leave_tidily()
     console.become_subreaper()
     results = Results()
     check_rendering(options, results)

@@ -852,11 +852,11 @@ def verb_play(options):
     blocks, directory = read_blocks(page), directory_of(page, options.build)
     stage = Stage(not options.no_pause)
     with open(page, encoding="utf-8") as file:
-        title = file.readline().lstrip("# ")
-    stage.heading(re.sub(r"\s*\{[^}]*\}\s*$", "", title))
+        title = re.sub(r"\s*\{[^}]*\}\s*$", "", file.readline().lstrip("# "))
+    stage.heading(title)
     if stage.pausing:
         stage.say(stage.paint("2", "Enter: next   b: back   q: quit"))
-    failed, n, at, heading = False, 0, 0, None
+    failed, n, at, heading = False, 0, 0, title
     while n < len(blocks):
         block = blocks[n]
         if block.heading != heading:
@@ -882,6 +882,19 @@ def verb_play(options):
     return 1 if failed else 0
 
 
+def leave_tidily():
+    """On a signal, every session is ended with all its descendants."""
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+    def leave(signum, _frame):
+        for other in signals:       # a second one must not stop the tidying
+            signal.signal(other, signal.SIG_IGN)
+        raise SystemExit(128 + signum)
+
+    for signum in signals:
+        signal.signal(signum, leave)
+
+
 # ---- main -------------------------------------------------------------------------------
 
 def main():
@@ -901,12 +914,7 @@ def main():
         sub.set_defaults(run=verb)
     options = parser.parse_args()
 
-    def stop(signum, _frame):
-        # On the way out, every session is ended with all its descendants.
-        raise SystemExit(128 + signum)
-
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(signum, stop)
+    leave_tidily()
     try:
         return options.run(options)
     except BrokenPipeError:

@@ -14,6 +14,7 @@ import pty
 import re
 import select
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -495,6 +496,26 @@ def daemon_of_a_block_is_ended(book):
               "$ echo on", "on")
     book.passes()
     expect(not processes_with("98767.25"), "no process is left")
+
+
+def interrupted_check_ends_its_blocks(book):
+    book.page("$ setsid sleep 98769.25 & sleep 98769.25")
+    book.run("make", "-s", "programs")
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGKILL):
+        check = subprocess.Popen([sys.executable, "tests/book/console.py", "check",
+                                  "book/01-one.md"], cwd=book.folder,
+                                 stdout=subprocess.DEVNULL)
+        wait_for(lambda: len(processes_with("98769.25")) == 2, "both processes run")
+        check.send_signal(signum)
+        check.wait(20)
+        wait_for(lambda: not processes_with("98769.25"), "no process is left")
+
+
+def wait_for(condition, what):
+    until = time.monotonic() + 15
+    while not condition():
+        expect(time.monotonic() < until, what)
+        time.sleep(0.05)
 
 
 def endless_output_is_ended(book):

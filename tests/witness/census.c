@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <limits.h>
 #include <mntent.h>
 #include <net/if.h>
 #include <stdarg.h>
@@ -95,40 +96,6 @@ static bool systemd_names(const char *path)
     return false;
 }
 
-static int add_group(const char *path, const struct stat *st, int type,
-                     struct FTW *where)
-{
-    (void)st;
-    (void)where;
-    if (type == FTW_D && !systemd_names(path))
-        add(walked, "cgroup %s", path);
-    return 0;
-}
-
-static void add_groups(struct lines *lines)
-{
-    FILE *mounts = setmntent("/proc/self/mounts", "re");
-    struct mntent *entry;
-
-    if (!mounts)
-        return;
-    walked = lines;
-    while ((entry = getmntent(mounts)))
-        if (strncmp(entry->mnt_type, "cgroup", 6) == 0)
-            nftw(entry->mnt_dir, add_group, 16, FTW_PHYS | FTW_MOUNT);
-    endmntent(mounts);
-}
-
-static void add_links(struct lines *lines)
-{
-    struct if_nameindex *links = if_nameindex();
-
-    for (struct if_nameindex *link = links; link && link->if_index; link++)
-        add(lines, "link %s", link->if_name);
-    if (links)
-        if_freenameindex(links);
-}
-
 /* The names in a directory; fds are read by their targets. */
 static void add_names(struct lines *lines, const char *kind, const char *path)
 {
@@ -143,7 +110,10 @@ static void add_names(struct lines *lines, const char *kind, const char *path)
             (!entry->d_name[1] || strcmp(entry->d_name, "..") == 0))
             continue;
         if (strcmp(kind, "fd") != 0) {
-            add(lines, "%s %s/%s", kind, path, entry->d_name);
+            /* A group is a directory; its files are the kernel's. */
+            if (strcmp(kind, "cgroup") != 0 ||
+                (entry->d_type == DT_DIR && !systemd_names(entry->d_name)))
+                add(lines, "%s %s/%s", kind, path, entry->d_name);
             continue;
         }
         ssize_t length =
@@ -153,6 +123,75 @@ static void add_names(struct lines *lines, const char *kind, const char *path)
                 length > 0 ? (int)length : 0, target);
     }
     closedir(directory);
+}
+
+static int add_group(const char *path, const struct stat *st, int type,
+                     struct FTW *where)
+{
+    (void)st;
+    (void)where;
+    if (type == FTW_D && !systemd_names(path))
+        add(walked, "cgroup %s", path);
+    return 0;
+}
+
+/* Our own group in the hierarchy that is mounted there; false when we are
+ * in none.  A line of /proc/self/cgroup: NUMBER:CONTROLLERS:PATH, without
+ * controllers for version 2 (cgroups(7)). */
+static bool own_group(const struct mntent *mount, char *path, size_t size)
+{
+    bool version2 = strcmp(mount->mnt_type, "cgroup2") == 0, found = false;
+    FILE *file = fopen("/proc/self/cgroup", "re");
+    char *line = NULL;
+    size_t room = 0;
+
+    while (file && !found && getline(&line, &room, file) != -1) {
+        char *rest = line, *controllers;
+        line[strcspn(line, "\n")] = '\0';
+        strsep(&rest, ":");
+        controllers = strsep(&rest, ":");
+        if (!rest || (*controllers == '\0') != version2)
+            continue;
+        controllers[strcspn(controllers, ",")] = '\0';
+        found = version2 || hasmntopt(mount, controllers);
+        snprintf(path, size, "%s%s", mount->mnt_dir,
+                 strcmp(rest, "/") == 0 ? "" : rest);
+    }
+    free(line);
+    if (file)
+        fclose(file);
+    return found;
+}
+
+/* The groups of others come and go: we count those at the top, and those
+ * under our own. */
+static void add_groups(struct lines *lines)
+{
+    FILE *mounts = setmntent("/proc/self/mounts", "re");
+    struct mntent *entry;
+    char path[PATH_MAX];
+
+    if (!mounts)
+        return;
+    walked = lines;
+    while ((entry = getmntent(mounts))) {
+        if (strncmp(entry->mnt_type, "cgroup", 6) != 0)
+            continue;
+        add_names(lines, "cgroup", entry->mnt_dir);
+        if (own_group(entry, path, sizeof(path)))
+            nftw(path, add_group, 16, FTW_PHYS | FTW_MOUNT);
+    }
+    endmntent(mounts);
+}
+
+static void add_links(struct lines *lines)
+{
+    struct if_nameindex *links = if_nameindex();
+
+    for (struct if_nameindex *link = links; link && link->if_index; link++)
+        add(lines, "link %s", link->if_name);
+    if (links)
+        if_freenameindex(links);
 }
 
 static int by_text(const void *a, const void *b)

@@ -6,8 +6,9 @@
  *     process   every descendant of the caller (the caller must be a
  *               PR_SET_CHILD_SUBREAPER or PID 1, so none gets away)
  *     mount     /proc/self/mountinfo; pinned namespaces are here as nsfs
- *     cgroup    every directory of every cgroup hierarchy, but for those
- *               that systemd makes for itself (.slice, .scope, .service ...)
+ *     cgroup    in every hierarchy the groups at the top and those under
+ *               our own, but for those that systemd makes for itself
+ *               (.slice, .scope, .service ...)
  *     link      network interfaces
  *     fd        the caller's own descriptors
  *     file      what stands in the temporary directories that the caller
