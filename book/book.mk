@@ -25,11 +25,12 @@ pandoc = timeout 60 pandoc --fail-if-warnings --from=$(book_markdown) --to=html5
 	--lua-filter=book/book.lua --template=book/template.html \
 	-M build=$(BUILD) -M output=$(@:$(book_out)/%=%) -M depfile=$@.d -o $@
 
+book_site     := $(book_out)/index.html $(book_html) $(book_lab_html) \
+	$(book_listings) $(book_out)/style.css $(book_out)/.regions
+
 .PHONY: book
-book: $(book_out)/index.html $(book_html) $(book_lab_html) $(book_listings) \
-    $(book_out)/style.css $(book_out)/.regions ## render the book as a site
-	@rm -f $(filter-out $(book_out)/index.html $(book_html) $(book_lab_html) \
-	    $(book_listings),$(shell find $(book_out) -name '*.html'))
+book: $(book_site) ## render the book as a site
+	@rm -f $(filter-out $(book_site),$(shell find $(book_out) -name '*.html'))
 	@echo 'the book: $(book_out)/index.html'
 
 .PHONY: check-book

@@ -172,7 +172,7 @@ static void write_map(pid_t pid, struct map *map)
         run_helper(pid, map);
         return;
     }
-    if (geteuid() != 0 && map == &groups)
+    if (map == &groups && map->only_own)
         write_file(pid, "setgroups", "deny\n");
     write_file(pid, map->file, map->text);
 }

@@ -144,8 +144,7 @@ static int make_group(struct group *group, struct error *error)
         if (length >= (int)sizeof(group->path) - NAME_MAX)
             errno = ENAMETOOLONG;
         else if (mkdir(group->path, 0755) == 0) {
-            group->lock =
-                open(group->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+            group->lock = open(group->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
             /* Unless it was taken for garbage before we held the lock. */
             if (group->lock != -1 && flock(group->lock, LOCK_EX) == 0 &&
                 access(group->path, F_OK) == 0)

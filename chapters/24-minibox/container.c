@@ -154,9 +154,9 @@ static int supervise(struct supervisor *self, struct error *error)
 {
     int result = 0;
     struct pollfd ready[] = {
-        {.fd = self->signals, .events = POLLIN},
+        {.fd = self->signals,         .events = POLLIN},
         {.fd = self->sync.supervisor, .events = POLLIN},
-        {.fd = self->child.pidfd, .events = POLLIN},
+        {.fd = self->child.pidfd,     .events = POLLIN},
     };
 
     while (!ready[2].revents) {
@@ -214,8 +214,7 @@ static int live(struct supervisor *self, const struct config *config,
 
 /* The kernel killed for want of memory: the status alone does not say why. */
 static void tell_out_of_memory(const struct supervisor *self,
-                               const struct config *config,
-                               struct error *error)
+                               const struct config *config, struct error *error)
 {
     static const char units[] = "\0KMGT";
     uint64_t size = config->memory;
@@ -228,8 +227,7 @@ static void tell_out_of_memory(const struct supervisor *self,
     fail(error, "out of memory (limit %" PRIu64 "%.1s)", size, units + unit);
 }
 
-int container_run(const struct config *config, int *status,
-                  struct error *error)
+int container_run(const struct config *config, int *status, struct error *error)
 {
     struct supervisor self = {.signals = -1};
     struct error ignored;

@@ -46,7 +46,7 @@ static const struct {
     unsigned attributes;
     const char *options[5];
 } mounts[] = {
-    /* Every mount of devpts is an instance of its own: its terminals have
+  /* Every mount of devpts is an instance of its own: its terminals have
      * nothing to do with the host's.  Its devices must work. */
     {"pts",    "devpts", NO_PROGRAMS, {"mode", "620", "ptmxmode", "666"}},
     {"shm",    "tmpfs",  STRICT,      {"mode", "1777"}                  },
@@ -67,8 +67,8 @@ static int bind_device(int dev, size_t i, struct error *error)
         return fail_call(error, NULL, "fstat(%s)", path);
     if (!S_ISCHR(st.st_mode) ||
         st.st_rdev != makedev(devices[i].major, devices[i].minor))
-        return fail(error, "%s is not the device %u:%u", path,
-                    devices[i].major, devices[i].minor);
+        return fail(error, "%s is not the device %u:%u", path, devices[i].major,
+                    devices[i].minor);
     /* A file is mounted on a file. */
     if (mknodat(dev, devices[i].name, S_IFREG | 0644, 0) == -1)
         return fail_call(error, NULL, "mknod(/dev/%s)", devices[i].name);

@@ -202,6 +202,13 @@ static bool look_upwards(char parent[PATH_MAX], const char *wanted)
     return false;
 }
 
+static bool group_has(const char *directory, const char *name)
+{
+    autoclose int fd = group_open(directory, name, O_PATH);
+
+    return fd != -1;
+}
+
 static bool alone_in(const char *directory)
 {
     char procs[64];
@@ -270,13 +277,18 @@ int hierarchy_enable(struct hierarchy *hierarchy, struct error *error)
     if (!lists_all(hierarchy->parent, "cgroup.controllers", wanted))
         return fail(error, "no limit can be set: %s has not all of %s (%s)",
                     hierarchy->parent, wanted, delegate);
-    /* Only the root of the hierarchy may have processes and hand on too. */
-    if (group_write(hierarchy->parent, "cgroup.subtree_control", wanted) == 0)
-        return 0;
-    if (errno != EBUSY)
+    /* The root of the hierarchy, which has no type, may have processes and
+     * hand on as well.  In any other group handing on pids would turn a
+     * group with processes into a threaded one, which takes no child. */
+    bool root = !group_has(hierarchy->parent, "cgroup.type");
+    if (access(hierarchy->parent, W_OK) == -1 ||
+        (root && group_write(hierarchy->parent, "cgroup.subtree_control",
+                             wanted) == -1))
         return fail_call(error, delegate,
                          "write \"%s\" to %s/cgroup.subtree_control", wanted,
                          hierarchy->parent);
+    if (root)
+        return 0;
     if (!alone_in(hierarchy->parent))
         return fail(error,
                     "no limit can be set: other processes are in %s as well "

@@ -73,8 +73,7 @@ static bool within_own_map(int kind, const struct range *range)
 
     snprintf(path, sizeof(path), "/proc/self/%s", kinds[kind].file);
     FILE *file = fopen(path, "re");
-    while (file && !found &&
-           fscanf(file, "%lu %*u %lu", &inside, &count) == 2)
+    while (file && !found && fscanf(file, "%lu %*u %lu", &inside, &count) == 2)
         found = range->first >= inside &&
                 range->first + range->count <= inside + count;
     if (file)
@@ -153,10 +152,17 @@ static pid_t start_helper(pid_t pid, int kind)
              kind == UIDS ? geteuid() : getegid());
     snprintf(words[2], sizeof(words[2]), "%lu", range.first);
     snprintf(words[3], sizeof(words[3]), "%lu", range.count);
-    char *argv[] = {(char *)kinds[kind].helper, words[0], "0", words[1], "1",
-                    "1", words[2], words[3], NULL};
-    if (posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY,
-                                         0) != 0 ||
+    char *argv[] = {(char *)kinds[kind].helper,
+                    words[0],
+                    "0",
+                    words[1],
+                    "1",
+                    "1",
+                    words[2],
+                    words[3],
+                    NULL};
+    if (posix_spawn_file_actions_addopen(&quiet, 2, "/dev/null", O_WRONLY, 0) !=
+            0 ||
         posix_spawnp(&helper, argv[0], &quiet, NULL, argv, environ) != 0)
         helper = -1;
     posix_spawn_file_actions_destroy(&quiet);

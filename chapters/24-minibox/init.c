@@ -19,15 +19,15 @@ static const struct {
     int number;
     bool to_group;
 } passed_on[] = {
-    {SIGINT,  true },
-    {SIGQUIT, true },
-    {SIGTSTP, true },
-    {SIGCONT, true },
-    {SIGWINCH, true},
-    {SIGTERM, false},
-    {SIGHUP,  false},
-    {SIGUSR1, false},
-    {SIGUSR2, false},
+    {SIGINT,   true },
+    {SIGQUIT,  true },
+    {SIGTSTP,  true },
+    {SIGCONT,  true },
+    {SIGWINCH, true },
+    {SIGTERM,  false},
+    {SIGHUP,   false},
+    {SIGUSR1,  false},
+    {SIGUSR2,  false},
 };
 enum { SIGNALS = sizeof(passed_on) / sizeof(passed_on[0]) };
 

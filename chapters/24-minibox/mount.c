@@ -29,6 +29,9 @@ int mount_new(const char *type, unsigned attributes,
 
     if (fs == -1)
         return fail_call(error, remedy(type), "fsopen(%s)", type);
+    /* Only a name, for those who read the list of mounts. */
+    if (fsconfig(fs, FSCONFIG_SET_STRING, "source", type, 0) == -1)
+        return fail_call(error, NULL, "fsconfig(%s, source)", type);
     for (; *options; options += 2)
         if (fsconfig(fs, FSCONFIG_SET_STRING, options[0], options[1], 0) == -1)
             return fail_call(error, NULL, "fsconfig(%s, %s=%s)", type,

@@ -39,8 +39,8 @@ static int mount_rootfs(struct error *error)
     struct mount_attr tame = {.attr_set = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV};
 
     /* First, and for all: else what we mount shows on the host. */
-    if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private,
-                      sizeof(private)) == -1)
+    if (mount_setattr(AT_FDCWD, "/", AT_RECURSIVE, &private, sizeof(private)) ==
+        -1)
         return fail_call(error,
                          errno == ENOSYS ? "needs Linux 5.12 or later" : NULL,
                          "mount_setattr(/), to make all mounts private");
@@ -75,8 +75,9 @@ static int mount_sys(int root, struct error *error)
 
     if (sys == -1)
         return errno == EPERM ? 0 : -1;
-    if (faccessat(root, "sys", F_OK, AT_SYMLINK_NOFOLLOW) == -1)
-        return errno == ENOENT ? 0 : -1;
+    if (faccessat(root, "sys", F_OK, AT_SYMLINK_NOFOLLOW) == -1 &&
+        errno == ENOENT)
+        return 0;
     return mount_at(sys, root, "sys", error);
 }
 

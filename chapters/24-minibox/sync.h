@@ -16,9 +16,9 @@
 #include "err.h"
 
 enum sync_step {
-    SYNC_ENDED,   /* end of file: the other side runs the command, or died */
-    SYNC_PLACED,  /* to the child: your IDs are mapped, your groups entered */
-    SYNC_FAILED   /* to the supervisor: an error, and the end */
+    SYNC_ENDED,  /* end of file: the other side runs the command, or died */
+    SYNC_PLACED, /* to the child: your IDs are mapped, your groups entered */
+    SYNC_FAILED  /* to the supervisor: an error, and the end */
 };
 
 struct sync {

@@ -1,8 +1,8 @@
 /*
  * pid_lab - tell the numbers that a process has.
  *
- *     pid_lab levels PID      its numbers, outermost first, in one line
- *     pid_lab find MEMBER N   who is number N in MEMBER's PID namespace?
+ *     pid_lab levels PID     its numbers, outermost first, in one line
+ *     pid_lab find MEMBER N  who is number N in MEMBER's PID namespace?
  *
  * PID and MEMBER are numbers as seen from here, and so is the answer of
  * "find": the number here of the process that lives in the same PID
@@ -34,7 +34,7 @@ static const char USAGE[] =
  * Fills NUMBER with the numbers of process PID, outermost first, and
  * returns how many there are; -1 (with errno) if it cannot be read.
  *
- * They stand in /proc/PID/status, in the line that begins with "NSpid:".
+ * They stand in /proc/PID/status, in the line that begins "NSpid:".
  */
 static int read_numbers(pid_t pid, pid_t number[MAX_LEVELS])
 {
@@ -66,14 +66,14 @@ static int read_namespace(pid_t pid, struct stat *ns)
  */
 static bool is_the_one(pid_t candidate, const struct stat *ns, pid_t n)
 {
-    /* TODO: compare its namespace, then the right one of its numbers. */
+    /* TODO: compare its namespace, then the right number. */
     (void)candidate;
     (void)ns;
     (void)n;
     return false;
 }
 
-/* ---- from here on nothing is to be changed ------------------------ */
+/* ---- from here on nothing is to be changed ----------------------- */
 
 /* The number in a word, or the end of the program. */
 static pid_t parse(const char *word)

@@ -151,38 +151,55 @@ static int install(const struct play *play)
     return listener;
 }
 
-/* Answers what the filter asks, until the command has ended. */
-static int supervise(const struct play *play, int listener, pid_t command)
+/* Answers one question of the filter's. */
+static void answer_call(const struct play *play, int listener, pid_t command)
 {
-    struct pollfd ready = {.fd = listener, .events = POLLIN};
-    int status;
+    struct seccomp_notif call = {0};
+    struct seccomp_notif_resp answer = {0};
 
-    for (;;) {
-        struct seccomp_notif call = {0};
-        struct seccomp_notif_resp answer = {0};
+    if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call) == -1)
+        return; /* who asked is gone */
+    int decided = play->decide(&call, command);
+    answer.id = call.id;
+    answer.error = -decided;
+    if (decided == 0)
+        answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
+    if (decided >= 0)
+        ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+}
 
-        /* Nobody is left under the filter: the listener hangs up. */
-        if (poll(&ready, 1, -1) == -1 || !(ready.revents & POLLIN))
-            break;
-        if (ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &call) == -1)
-            continue;
-        int decided = play->decide(&call, command);
-        answer.id = call.id;
-        answer.error = -decided;
-        if (decided == 0)
-            answer.flags = SECCOMP_USER_NOTIF_FLAG_CONTINUE;
-        if (decided >= 0)
-            ioctl(listener, SECCOMP_IOCTL_NOTIF_SEND, &answer);
+/* Answers until the command and all its descendants have ended; returns the
+ * command's status.  (Older kernels count a process until it is reaped.) */
+static int supervise(const struct play *play, int listener, int pidfd,
+                     pid_t command)
+{
+    struct pollfd ready[] = {
+        {.fd = listener, .events = POLLIN},
+        {.fd = pidfd,    .events = POLLIN}
+    };
+    int status = 0;
+
+    while (!(ready[0].revents & POLLHUP)) {
+        if (poll(ready, 2, -1) == -1)
+            err(FILTER_FAILED, "poll");
+        if (ready[0].revents & POLLIN)
+            answer_call(play, listener, command);
+        if (ready[1].revents & POLLIN) {
+            if (waitpid(command, &status, 0) == -1)
+                err(FILTER_FAILED, "waitpid");
+            ready[1].fd = -1;
+            ready[1].revents = 0;
+        }
     }
-    if (waitpid(command, &status, 0) == -1)
+    if (ready[1].fd != -1 && waitpid(command, &status, 0) == -1)
         err(FILTER_FAILED, "waitpid");
     return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
 }
 
 /* Takes the listener from the child that made it, and lets the child go on. */
-static int take_listener(pid_t child, int number)
+static int take_listener(pid_t child, int pidfd, int number)
 {
-    int pidfd = (int)syscall(SYS_pidfd_open, child, 0), status;
+    int status;
 
     if (pidfd == -1 || waitpid(child, &status, WUNTRACED) == -1)
         err(FILTER_FAILED, "pidfd_open, waitpid");
@@ -191,7 +208,6 @@ static int take_listener(pid_t child, int number)
     int listener = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
     if (listener == -1 || kill(child, SIGCONT) == -1)
         err(FILTER_FAILED, "pidfd_getfd");
-    close(pidfd);
     return listener;
 }
 
@@ -217,7 +233,8 @@ static int filter_main(char *argv[])
         execvp(argv[1], argv + 1);
         _exit(FILTER_FAILED);
     }
-    return supervise(play, take_listener(pid, number), pid);
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    return supervise(play, take_listener(pid, pidfd, number), pidfd, pid);
 }
 
 /* ---- direct attempts that have no command of their own --------------------- */

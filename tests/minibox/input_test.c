@@ -23,8 +23,7 @@ static void run_all(const struct bad *bad, const char *tree)
     for (; bad->says; bad++) {
         const char *words[MOST_WORDS + 1] = {NULL};
         for (int i = 0; i < MOST_WORDS && bad->words[i]; i++)
-            words[i] =
-                strcmp(bad->words[i], "@") == 0 ? tree : bad->words[i];
+            words[i] = strcmp(bad->words[i], "@") == 0 ? tree : bad->words[i];
         struct outcome o = box_run_words(words);
         assert_status(&o, bad->status);
         assert_one_line(&o, bad->says);
@@ -38,22 +37,22 @@ static void unknown_words_are_usage_errors(void **state)
 {
     (void)state;
     static const struct bad bad[] = {
-        {{NULL},                       125, "a verb is missing"           },
-        {{""},                         125, "no such verb"                },
-        {{"frob"},                     125, "frob: no such verb"          },
-        {{"--frob"},                   125, "--frob: no such verb"        },
-        {{"help", "frob"},             125, "frob: no such verb"          },
-        {{"run", "--frob", "@", "x"},  125, "--frob: no such option"      },
-        {{"run", "-m", "@", "x"},      125, "-m: no such option"          },
-        {{"run", "--mem", "1", "@"},   125, "--mem: no such option"       },
-        {{"run", "--memoryy=1", "@"},  125, "--memoryy=1: no such option" },
-        {{"run", "--memory"},          125, "--memory: SIZE is missing"   },
-        {{"run", "--hostname"},        125, "--hostname: NAME is missing" },
-        {{"run"},                      125, "ROOTFS is missing"           },
-        {{"run", "--"},                125, "ROOTFS is missing"           },
-        {{"run", "@"},                 125, "COMMAND is missing"          },
-        {{"run", "@", "--"},           125, "COMMAND is missing"          },
-        {{NULL},                       0,   NULL                          },
+        {{NULL},                      125, "a verb is missing"          },
+        {{""},                        125, "no such verb"               },
+        {{"frob"},                    125, "frob: no such verb"         },
+        {{"--frob"},                  125, "--frob: no such verb"       },
+        {{"help", "frob"},            125, "frob: no such verb"         },
+        {{"run", "--frob", "@", "x"}, 125, "--frob: no such option"     },
+        {{"run", "-m", "@", "x"},     125, "-m: no such option"         },
+        {{"run", "--mem", "1", "@"},  125, "--mem: no such option"      },
+        {{"run", "--memoryy=1", "@"}, 125, "--memoryy=1: no such option"},
+        {{"run", "--memory"},         125, "--memory: SIZE is missing"  },
+        {{"run", "--hostname"},       125, "--hostname: NAME is missing"},
+        {{"run"},                     125, "ROOTFS is missing"          },
+        {{"run", "--"},               125, "ROOTFS is missing"          },
+        {{"run", "@"},                125, "COMMAND is missing"         },
+        {{"run", "@", "--"},          125, "COMMAND is missing"         },
+        {{NULL},                      0,   NULL                         },
     };
 
     run_all(bad, bare_tree("root"));
@@ -63,15 +62,29 @@ static void sizes_must_be_sizes(void **state)
 {
     (void)state;
     static const char *const sizes[] = {
-        "999999999999G", "-1",   "abc",  "",    "0",   "16X", "16MM",
-        "1.5G",          " 16M", "16M ", "0x1", "M",   "+1",  "0G",
-        "9223372036854775808",   "18446744073709551616",      "8388608T",
+        "999999999999G",
+        "-1",
+        "abc",
+        "",
+        "0",
+        "16X",
+        "16MM",
+        "1.5G",
+        " 16M",
+        "16M ",
+        "0x1",
+        "M",
+        "+1",
+        "0G",
+        "9223372036854775808",
+        "18446744073709551616",
+        "8388608T",
     };
     const char *tree = bare_tree("root");
 
     for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
-        struct outcome o = box_run("run", text("--memory=%s", sizes[i]), tree,
-                                   "/probe");
+        struct outcome o =
+            box_run("run", text("--memory=%s", sizes[i]), tree, "/probe");
         assert_status(&o, 125);
         assert_one_line(&o, "not a size such as 64M");
     }
@@ -86,8 +99,7 @@ static void counts_must_be_counts(void **state)
     const char *tree = bare_tree("root");
 
     for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
-        struct outcome o =
-            box_run("run", "--pids", counts[i], tree, "/probe");
+        struct outcome o = box_run("run", "--pids", counts[i], tree, "/probe");
         assert_status(&o, 125);
         assert_one_line(&o, text("--pids %s: not a number", counts[i]));
     }
@@ -99,8 +111,8 @@ static void host_names_must_be_names(void **state)
     const char *tree = bare_tree("root");
     const char *longest = "a234567890b234567890c234567890d234567890"
                           "e234567890f2345678901234";
-    const char *const names[] = {"", "two words", "line\nfeed", "\033[2J",
-                                 "a/b", text("%sx", longest)};
+    const char *const names[] = {"",        "two words", "line\nfeed",
+                                 "\033[2J", "a/b",       text("%sx", longest)};
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         struct outcome o =
@@ -134,9 +146,9 @@ static void root_filesystem_must_be_searchable(void **state)
     (void)state;
     const char *tree = tree_with_shell("root");
 
-    observe_true("chmod", chmod(tree, 0) == 0, tree);
+    must(chmod(tree, 0) == 0, tree);
     struct outcome o = box_run("run", tree, "/probe");
-    observe_true("chmod", chmod(tree, 0755) == 0, tree);
+    must(chmod(tree, 0755) == 0, tree);
     assert_status(&o, 125);
     assert_one_line(&o, "Permission denied");
 }
@@ -172,24 +184,22 @@ static void commands_must_be_there_and_run(void **state)
     (void)state;
     const char *tree = tree_with_shell("root");
     const struct bad bad[] = {
-        {{"run", "@", "nope"},         127, "nope: No such file"          },
-        {{"run", "@", "--", "nope"},   127, "nope: No such file"          },
-        {{"run", "@", "/bin/nope"},    127, "/bin/nope: No such file"     },
-        {{"run", "@", "/bin/sh/x"},    126, "/bin/sh/x: Not a directory"  },
-        {{"run", "@", "/tmp"},         126, "/tmp: Permission denied"     },
-        {{"run", "@", "/data"},        126, "/data: Permission denied"    },
-        {{"run", "@", "/script"},      127, "its interpreter"             },
-        {{"run", "@", ""},             127, "No such file"                },
-        {{NULL},                       0,   NULL                          },
+        {{"run", "@", "nope"},       127, "nope: No such file"        },
+        {{"run", "@", "--", "nope"}, 127, "nope: No such file"        },
+        {{"run", "@", "/bin/nope"},  127, "/bin/nope: No such file"   },
+        {{"run", "@", "/bin/sh/x"},  126, "/bin/sh/x: Not a directory"},
+        {{"run", "@", "/tmp"},       126, "/tmp: Permission denied"   },
+        {{"run", "@", "/data"},      126, "/data: Permission denied"  },
+        {{"run", "@", "/script"},    127, "its interpreter"           },
+        {{"run", "@", ""},           127, "No such file"              },
+        {{NULL},                     0,   NULL                        },
     };
     FILE *script = fopen(text("%s/script", tree), "we");
 
     fputs("#!/no/such/interpreter\n", script);
-    observe_true("a script", fchmod(fileno(script), 0755) == 0 &&
-                                 fclose(script) == 0,
-                 tree);
+    must(fchmod(fileno(script), 0755) == 0 && fclose(script) == 0, tree);
     copy_program("/etc/passwd", text("%s/data", tree));
-    observe_true("chmod", chmod(text("%s/data", tree), 0644) == 0, tree);
+    must(chmod(text("%s/data", tree), 0644) == 0, tree);
     run_all(bad, tree);
 }
 
@@ -207,8 +217,12 @@ static void help_goes_to_stdout(void **state)
 {
     (void)state;
     static const char *const ways[][3] = {
-        {"--help", NULL}, {"-h", NULL},        {"help", NULL},
-        {"help", "run"},  {"run", "--help"},   {"run", "-h"},
+        {"--help", NULL    },
+        {"-h",     NULL    },
+        {"help",   NULL    },
+        {"help",   "run"   },
+        {"run",    "--help"},
+        {"run",    "-h"    },
     };
 
     for (size_t i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
@@ -228,9 +242,9 @@ static void help_goes_to_stdout(void **state)
 static void help_to_a_full_disk_is_an_error(void **state)
 {
     (void)state;
-    struct outcome o = run_command((const char *const[]){
-        "sh", "-c", "exec \"$@\" >/dev/full", "sh", box_words()[0], "--help",
-        NULL});
+    struct outcome o = run_command(
+        (const char *const[]){"sh", "-c", "exec \"$@\" >/dev/full", "sh",
+                              box_words()[0], "--help", NULL});
 
     assert_status(&o, 125);
     assert_one_line(&o, "write to stdout: No space left on device");
@@ -240,16 +254,16 @@ static void help_to_a_full_disk_is_an_error(void **state)
 static struct outcome run_closed(const char *closing, const char *tree,
                                  const char *script)
 {
-    return run_command((const char *const[]){
-        "sh", "-c", text("exec \"$@\" %s", closing), "sh", box_words()[0],
-        "run", tree, "sh", "-c", script, NULL});
+    return run_command((const char *const[]){"sh", "-c",
+                                             text("exec \"$@\" %s", closing),
+                                             "sh", box_words()[0], "run", tree,
+                                             "sh", "-c", script, NULL});
 }
 
 static void closed_descriptors_do_no_harm(void **state)
 {
     (void)state;
-    static const char *const ways[] = {"<&-", ">&-", "2>&-",
-                                       "<&- >&- 2>&-"};
+    static const char *const ways[] = {"<&-", ">&-", "2>&-", "<&- >&- 2>&-"};
     const char *tree = tree_with_shell("root");
 
     for (size_t i = 0; i < 4; i++) {

@@ -21,8 +21,8 @@ static const char *tree_for_limits(const char *name)
     const char *tree = tree_with_shell(name);
 
     if (calling_user() != 0) {
-        struct outcome o = box_run("run", "--memory", "64M", "--pids", "64",
-                                   tree, "/probe");
+        struct outcome o =
+            box_run("run", "--memory", "64M", "--pids", "64", tree, "/probe");
         if (o.status == 125)
             skip_unless(false, "no-delegation", squeeze(o.err),
                         "run in a group of your own: systemd-run --user "
@@ -199,9 +199,8 @@ static void path_of_the_group_is_hidden(void **state)
 static void limits_cannot_be_lifted_inside(void **state)
 {
     (void)state;
-    struct probe *inside =
-        probe_inside("run", "--memory", "32M", "--pids", "10",
-                     tree_for_limits("root"));
+    struct probe *inside = probe_inside("run", "--memory", "32M", "--pids",
+                                        "10", tree_for_limits("root"));
     const char *pids = limits_of(probe_pid(inside), "pids");
 
     assert_answer(probe_outside(), "ok", "open %s/pids.max rw", pids);
@@ -239,8 +238,7 @@ static void next_one_removes_what_a_killed_one_left(void **state)
     kill(probe_box_pid(first), SIGKILL);
     wait_until(kill(pid, 0) == -1 && errno == ESRCH,
                "the command to be gone with minibox");
-    observe_true("control: its group is left", file_exists("%s", group),
-                 group);
+    observe_true("control: its group is left", file_exists("%s", group), group);
     struct outcome o = box_run("run", "--pids", "10", tree, "/probe");
     assert_status(&o, 0);
     observe_true("it is gone after the next run", !file_exists("%s", group),
@@ -287,8 +285,9 @@ static void user_without_delegation_is_told_the_remedy(void **state)
 
     copy_program(box_words()[0], copy);
     start_next_as(4322, 4322);
-    struct outcome o = run_command((const char *const[]){
-        copy, "run", "--pids", "10", tree, "/probe", NULL});
+    struct outcome o =
+        run_command((const char *const[]){copy, "run", "--pids", "10", tree,
+                                          "/probe", NULL});
     assert_status(&o, 125);
     assert_one_line(&o, has_version_1()
                             ? "control groups of version 1 are root's"
@@ -305,13 +304,14 @@ static struct outcome in_delegated_group(const char *script)
 
     copy_program(box_words()[0], copy);
     make_directory(group, 0755);
-    const char *all = text(
-        "group=%s; for f in . cgroup.procs cgroup.subtree_control; do"
-        " chown 4322 $group/$f; done; %s", group, script);
+    const char *all =
+        text("group=%s; for f in . cgroup.procs cgroup.subtree_control; do"
+             " chown 4322 $group/$f; done; %s",
+             group, script);
     struct outcome o = run_command((const char *const[]){
-        "sh", "-c", all, "sh", "setpriv", "--reuid", "4322", "--regid",
-        "4322", "--clear-groups", copy, "run", "--pids", "10", tree, "sh",
-        "-c", "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 9 & done; :", NULL});
+        "sh", "-c", all, "sh", "setpriv", "--reuid", "4322", "--regid", "4322",
+        "--clear-groups", copy, "run", "--pids", "10", tree, "sh", "-c",
+        "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 9 & done; :", NULL});
     observe_true("nothing is left in the group, and it can be removed",
                  rmdir(group) == 0, group);
     return o;
@@ -348,15 +348,15 @@ static void user_with_company_is_told_the_remedy(void **state)
 
 /* ---- */
 
-#define FOR_ALL                                                \
-    cmocka_unit_test(no_limit_makes_no_group),                 \
-        cmocka_unit_test(memory_limit_is_set_and_swap_is_off), \
-        cmocka_unit_test(memory_bomb_is_killed_and_told),      \
-        cmocka_unit_test(child_killed_for_memory_is_told_too), \
-        cmocka_unit_test(processes_are_exactly_as_many),       \
-        cmocka_unit_test(both_limits_hold_together),           \
-        cmocka_unit_test(path_of_the_group_is_hidden),         \
-        cmocka_unit_test(limits_cannot_be_lifted_inside),      \
+#define FOR_ALL                                                    \
+    cmocka_unit_test(no_limit_makes_no_group),                     \
+        cmocka_unit_test(memory_limit_is_set_and_swap_is_off),     \
+        cmocka_unit_test(memory_bomb_is_killed_and_told),          \
+        cmocka_unit_test(child_killed_for_memory_is_told_too),     \
+        cmocka_unit_test(processes_are_exactly_as_many),           \
+        cmocka_unit_test(both_limits_hold_together),               \
+        cmocka_unit_test(path_of_the_group_is_hidden),             \
+        cmocka_unit_test(limits_cannot_be_lifted_inside),          \
         cmocka_unit_test(next_one_removes_what_a_killed_one_left), \
         cmocka_unit_test(many_at_once_have_groups_of_their_own),   \
         cmocka_unit_test(limit_that_cannot_be_set_is_refused)

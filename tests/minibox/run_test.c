@@ -96,12 +96,13 @@ static const char *addresses(const struct probe *probe)
 static void loopback_is_up(void **state)
 {
     (void)state;
-    struct probe *down = probe_start((const char *const[]){
-        "unshare", "--user", "--map-root-user", "--net", probe_path(), NULL});
+    struct probe *down = probe_start(
+        (const char *const[]){"unshare", "--user", "--map-root-user", "--net",
+                              probe_path(), NULL});
     struct probe *inside = probe_inside("run", bare_tree("root"));
 
-    observe_lacks("control: in a new network namespace lo is down",
-                  "127.0.0.1", addresses(down), "/proc/PID/net/fib_trie");
+    observe_lacks("control: in a new network namespace lo is down", "127.0.0.1",
+                  addresses(down), "/proc/PID/net/fib_trie");
     observe_contains("lo is up", "127.0.0.1", addresses(inside),
                      "/proc/PID/net/fib_trie");
 }
@@ -159,7 +160,7 @@ static void files_of_the_hosts_root_are_nobodys(void **state)
     struct probe *outside = probe_outside();
 
     assert_answer(outside, "ok", "write %s key", file);
-    observe_true("chmod", chmod(file, 0600) == 0, file);
+    must(chmod(file, 0600) == 0, file);
     struct probe *inside = probe_inside("run", tree);
     assert_answer(outside, "ok key", "read %s", file);
     if (calling_user() == 0) {
@@ -184,8 +185,7 @@ static struct probe *start_as_user_with_range(const char *tree)
     for (int i = 0; i < 3; i++) {
         static const char *const files[] = {"passwd", "subuid", "subgid"};
         FILE *file = fopen(text("%s/%s", scratch(), files[i]), "we");
-        fputs(i ? "tester:300000:65536\n"
-                : "tester:x:4321:4321::/:/bin/sh\n",
+        fputs(i ? "tester:300000:65536\n" : "tester:x:4321:4321::/:/bin/sh\n",
               file);
         fclose(file);
     }
@@ -198,9 +198,8 @@ static struct probe *start_as_user_with_range(const char *tree)
 static bool has_range(const char *path)
 {
     const char *user = getenv("USER");
-    const char *lines = text("\n%s", file_exists("%s", path)
-                                         ? file_text("%s", path)
-                                         : "");
+    const char *lines =
+        text("\n%s", file_exists("%s", path) ? file_text("%s", path) : "");
 
     return strstr(lines, text("\n%u:", calling_user())) ||
            (user && strstr(lines, text("\n%s:", user)));
@@ -265,8 +264,8 @@ static void nothing_of_the_hosts_mounts_is_left(void **state)
     const char *tree = bare_tree("root"), *seen = "";
     struct probe *outside = probe_outside();
     struct probe *inside = probe_inside("run", tree);
-    char *lines = strdup(
-        file_text("/proc/%d/mountinfo", (int)probe_pid(inside)));
+    char *lines =
+        strdup(file_text("/proc/%d/mountinfo", (int)probe_pid(inside)));
 
     for (char *rest = lines, *line; (line = strsep(&rest, "\n")) && *line;) {
         char point[256];
@@ -278,8 +277,8 @@ static void nothing_of_the_hosts_mounts_is_left(void **state)
     free(lines);
     observe_contains("the last one is there", "/dev/mqueue", seen,
                      "/proc/PID/mountinfo");
-    assert_answer(outside, text("ok %s", squeeze(ask(outside, "stat %s",
-                                                     tree)) + 3),
+    assert_answer(outside,
+                  text("ok %s", squeeze(ask(outside, "stat %s", tree)) + 3),
                   "stat %s", tree);
     assert_answer(inside, "ENOENT", "stat %s", tree);
     assert_answer(inside, "ok /", "getcwd");
@@ -319,17 +318,25 @@ static void nothing_leaks_through_shared_mounts(void **state)
 {
     (void)state;
     const char *tree = bare_tree("root");
-    const char *argv[] = {"unshare", "--user",   "--map-root-user",
-                          "--mount", "--propagation", "shared",
-                          box_words()[0], "run", tree, "/probe", NULL};
+    const char *argv[] = {"unshare",
+                          "--user",
+                          "--map-root-user",
+                          "--mount",
+                          "--propagation",
+                          "shared",
+                          box_words()[0],
+                          "run",
+                          tree,
+                          "/probe",
+                          NULL};
     struct probe *inside = probe_start(argv);
     const char *mounts =
         file_text("/proc/%d/mountinfo", (int)probe_box_pid(inside));
 
-    observe_contains("control: the outside's mounts are shared", " shared:",
-                     mounts, "/proc/SUPERVISOR/mountinfo");
-    observe_lacks("nothing is mounted in the tree outside",
-                  text("%s/", tree), mounts, "/proc/SUPERVISOR/mountinfo");
+    observe_contains("control: the outside's mounts are shared",
+                     " shared:", mounts, "/proc/SUPERVISOR/mountinfo");
+    observe_lacks("nothing is mounted in the tree outside", text("%s/", tree),
+                  mounts, "/proc/SUPERVISOR/mountinfo");
     observe_lacks("no mount inside has a tie", "shared:",
                   file_text("/proc/%d/mountinfo", (int)probe_pid(inside)),
                   "/proc/PID/mountinfo");
@@ -372,18 +379,17 @@ static void device_in_the_tree_is_dead(void **state)
     }
     make_directory(tree, 0755);
     /* /tmp is without devices itself: that would be no control. */
-    observe_true("tmpfs", mount("tmpfs", tree, "tmpfs", 0, "mode=755") == 0,
-                 tree);
+    must(mount("tmpfs", tree, "tmpfs", 0, "mode=755") == 0, tree);
     copy_program(probe_path(), text("%s/probe", tree));
     set_probe_path_inside("/probe");
     struct probe *outside = probe_outside();
     assert_answer(outside, "ok", "mknod %s/null", tree);
-    observe_true("chmod", chmod(text("%s/null", tree), 0666) == 0, tree);
+    must(chmod(text("%s/null", tree), 0666) == 0, tree);
     assert_answer(outside, "ok", "open %s/null rw", tree);
     struct probe *inside = probe_inside("run", tree);
     assert_answer(inside, "EACCES", "open /null rw");
     probe_end(inside);
-    observe_true("umount", umount(tree) == 0, tree);
+    must(umount(tree) == 0, tree);
 }
 
 static void missing_places_are_made(void **state)
@@ -400,6 +406,16 @@ static void missing_places_are_made(void **state)
     assert_answer(outside, "ok", "ls %s/dev", tree);
 }
 
+/* A clone below /root, say: root inside may not walk there. */
+static void tree_below_a_private_directory_works(void **state)
+{
+    (void)state;
+    make_directory(text("%s/private", scratch()), 0700);
+    struct probe *inside = probe_inside("run", bare_tree("private/root"));
+
+    assert_answer(inside, "ok dev probe proc sys tmp", "ls /");
+}
+
 static void refuses_link(const char *name)
 {
     const char *tree = tree_with_shell("root"), *marker;
@@ -408,10 +424,8 @@ static void refuses_link(const char *name)
     assert_status(&o, 0); /* control: it starts with a real directory */
     marker = text("%s/elsewhere", scratch());
     make_directory(marker, 0755);
-    observe_true("rmdir", rmdir(text("%s/%s", tree, name)) == 0, name);
-    observe_true("symlink", symlink("../elsewhere",
-                                    text("%s/%s", tree, name)) == 0,
-                 name);
+    must(rmdir(text("%s/%s", tree, name)) == 0, name);
+    must(symlink("../elsewhere", text("%s/%s", tree, name)) == 0, name);
     o = box_run("run", tree, "/probe");
     assert_status(&o, 125);
     assert_one_line(&o, text("/%s of the root filesystem is a symbolic link",
@@ -455,7 +469,7 @@ static void descriptors_are_three(void **state)
     (void)state;
     int root = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-    observe_true("dup2 without O_CLOEXEC", dup2(root, 9) == 9, "fd 9 on /");
+    must(dup2(root, 9) == 9, "fd 9 on /");
     close(root);
     observe_contains("control: without a box it is inherited", " 9",
                      ask(probe_outside(), "fds"), "outside: fds");
@@ -484,8 +498,8 @@ static void environment_is_clean(void **state)
 
     setenv("SECRET", "key", 1);
     setenv("TERM", "vt100", 1);
-    struct outcome o = box_run("run", "--hostname", "ship", tree, "busybox",
-                               "env");
+    struct outcome o =
+        box_run("run", "--hostname", "ship", tree, "busybox", "env");
     assert_status(&o, 0);
     observe_equal("the whole environment",
                   "TERM=vt100 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:"
@@ -531,8 +545,12 @@ static void exit_status_is_the_commands(void **state)
         const char *script;
         int status;
     } cases[] = {
-        {"exit 0", 0},     {"exit 7", 7},         {"exit 255", 255},
-        {"exit 125", 125}, {"kill -TERM $$", 143}, {"kill -KILL $$", 137},
+        {"exit 0",        0  },
+        {"exit 7",        7  },
+        {"exit 255",      255},
+        {"exit 125",      125},
+        {"kill -TERM $$", 143},
+        {"kill -KILL $$", 137},
     };
     const char *tree = tree_with_shell("root");
 
@@ -563,13 +581,11 @@ static void signals_reach_the_command(void **state)
 
     for (long i = 0; i < 8; i++) {
         assert_answer(inside, "ok", "catch %d", signals[i]);
-        observe_true("kill", kill(probe_box_pid(inside), signals[i]) == 0,
-                     "the supervisor");
+        must(kill(probe_box_pid(inside), signals[i]) == 0, "the supervisor");
         wait_until(ask_number(inside, "caught") == i + 1,
                    "the signal to reach the command");
     }
-    observe_true("kill", kill(probe_box_pid(inside), SIGTERM) == 0,
-                 "the supervisor");
+    must(kill(probe_box_pid(inside), SIGTERM) == 0, "the supervisor");
     wait_until(ask_number(inside, "caught") == 9, "the signal to come again");
     observe_equal("the end is an ordinary one", "0",
                   text("%d", probe_end(inside)), "exit status");
@@ -607,9 +623,10 @@ static void ignored_and_blocked_signals_do_no_harm(void **state)
     (void)state;
     sigset_t all;
 
-    struct outcome o = run_command((const char *const[]){
-        "sh", "-c", "trap '' CHLD HUP; exec \"$@\"", "sh", box_words()[0],
-        "run", tree_with_shell("root"), "sh", "-c", "true; exit 7", NULL});
+    struct outcome o = run_command(
+        (const char *const[]){"sh", "-c", "trap '' CHLD HUP; exec \"$@\"", "sh",
+                              box_words()[0], "run", tree_with_shell("root"),
+                              "sh", "-c", "true; exit 7", NULL});
     assert_status(&o, 7);
     sigfillset(&all);
     sigprocmask(SIG_BLOCK, &all, NULL);
@@ -633,8 +650,8 @@ static void orphans_are_reaped(void **state)
     const char *init = status_field(probe_pid(inside), "PPid");
 
     assert_answer(inside, "ok", "orphan 200");
-    wait_until(strcmp(children_of(init),
-                      text("%d", (int)probe_pid(inside))) == 0,
+    wait_until(strcmp(children_of(init), text("%d", (int)probe_pid(inside))) ==
+                   0,
                "init to have one child only");
 }
 
@@ -708,6 +725,7 @@ int main(int argc, char *argv[])
         cmocka_unit_test(dev_is_small_and_works),
         cmocka_unit_test(device_in_the_tree_is_dead),
         cmocka_unit_test(missing_places_are_made),
+        cmocka_unit_test(tree_below_a_private_directory_works),
         cmocka_unit_test(proc_that_is_a_link_is_refused),
         cmocka_unit_test(dev_that_is_a_link_is_refused),
         cmocka_unit_test(sys_that_is_a_link_is_refused),
