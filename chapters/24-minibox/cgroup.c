@@ -47,7 +47,7 @@ static uint64_t limit(const struct config *config, int controller)
     return controller == MEMORY ? config->memory : config->pids;
 }
 
-/* ---- removal --------------------------------------------------------------- */
+/* ---- removal ---------------------------------------------------------- */
 
 static int remove_group(const char *path, const struct stat *st, int type,
                         struct FTW *where)
@@ -129,7 +129,7 @@ static void collect_garbage(const char *parent)
         closedir(directory);
 }
 
-/* ---- creation -------------------------------------------------------------- */
+/* ---- creation --------------------------------------------------------- */
 
 /* Makes a directory of a new name, and locks it.  A PID is not unique: in
  * another PID namespace there may be a minibox of the same number. */
@@ -255,7 +255,7 @@ int cgroup_create(struct cgroup *cgroup, const struct config *config,
     return -1;
 }
 
-/* ---- use ------------------------------------------------------------------- */
+/* ---- use -------------------------------------------------------------- */
 
 int cgroup_place(const struct cgroup *cgroup, pid_t pid, bool entered,
                  struct error *error)

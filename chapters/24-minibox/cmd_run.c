@@ -9,13 +9,10 @@
 #include <string.h>
 
 static const struct option_row options[] = {
-    {"hostname", "NAME", "the container's host name (default: minibox)",
-     config_set_hostname                                                        },
-    {"memory",   "SIZE", "at most SIZE bytes of memory, no swap (K, M, G)",
-     config_set_memory                                                          },
-    {"pids",     "N",    "at most N processes, minibox's init being one",
-     config_set_pids                                                            },
-    {NULL,       NULL,   NULL,                                              NULL}
+    {"hostname", "NAME", "host name (default: minibox)",            config_set_hostname},
+    {"memory",   "SIZE", "limit of memory, no swap (K, M, G)",      config_set_memory  },
+    {"pids",     "N",    "limit of processes, with minibox's init", config_set_pids    },
+    {NULL,       NULL,   NULL,                                      NULL               },
 };
 
 static int help(void)

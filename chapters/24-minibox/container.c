@@ -54,7 +54,7 @@ struct supervisor {
     int signals;   /* a signalfd */
 };
 
-/* ---- the child ---------------------------------------------------------- */
+/* ---- the child -------------------------------------------------------- */
 
 static int set_up_child(const struct config *config, int end,
                         struct error *error)
@@ -106,7 +106,7 @@ static _Noreturn void child(const struct config *config, const sigset_t *mask,
     _exit(init_run(command)); /* 10 */
 }
 
-/* ---- the supervisor -------------------------------------------------------- */
+/* ---- the supervisor --------------------------------------------------- */
 
 /* Signals wait in a descriptor from now on: none is lost, and none ends us
  * before the container is gone. */

@@ -15,7 +15,7 @@ static const char delegate[] =
     "start it in a group of your own: systemd-run --user --scope -p "
     "Delegate=yes minibox ...";
 
-/* ---- the files of a group ----------------------------------------------- */
+/* ---- the files of a group --------------------------------------------- */
 
 static int group_open(const char *directory, const char *name, int flags)
 {
@@ -46,7 +46,7 @@ long group_read(const char *directory, const char *name, char *text,
     return length;
 }
 
-/* ---- to find the caller's own group --------------------------------------- */
+/* ---- to find the caller's own group ----------------------------------- */
 
 /* Is WORD one of LIST, which is separated by any of SEPARATORS? */
 static bool listed(const char *list, const char *word, const char *separators)
@@ -73,7 +73,7 @@ static int own_path(const char *controller, char path[PATH_MAX])
 
     while (file && version != 1 && getline(&line, &size, file) != -1) {
         char *rest = line;
-        strsep(&rest, ":");
+        (void)strsep(&rest, ":");
         const char *controllers = strsep(&rest, ":");
         if (!controllers || !rest)
             continue;
@@ -106,11 +106,11 @@ static bool parse_mount(char *line, struct mounted *mounted)
     *tail = '\0';
     tail += strlen(" - ");
     for (int field = 0; field < 3; field++)
-        strsep(&rest, " ");
+        (void)strsep(&rest, " ");
     mounted->root = strsep(&rest, " ");
     mounted->point = strsep(&rest, " ");
     mounted->type = strsep(&tail, " ");
-    strsep(&tail, " ");
+    (void)strsep(&tail, " ");
     mounted->options = strsep(&tail, "\n");
     return mounted->point && mounted->options;
 }
@@ -164,7 +164,7 @@ int hierarchy_find(struct hierarchy *hierarchy, const char *controller,
     return 0;
 }
 
-/* ---- version 2: to have controllers handed on ------------------------------- */
+/* ---- version 2: to have controllers handed on ------------------------- */
 
 /* Does FILE of DIRECTORY list all of "+memory +pids"? */
 static bool lists_all(const char *directory, const char *file,

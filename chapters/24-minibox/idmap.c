@@ -36,9 +36,11 @@ static bool is_own_name(const char *word)
     uid_t uid = geteuid();
     bool found = strtoul(word, NULL, 10) == uid && *word >= '0' && *word <= '9';
     FILE *file = found ? NULL : fopen("/etc/passwd", "re");
-    struct passwd *entry;
+    struct passwd space, *entry;
+    char strings[1024];
 
-    while (file && !found && (entry = fgetpwent(file)))
+    while (file && !found &&
+           fgetpwent_r(file, &space, strings, sizeof(strings), &entry) == 0)
         found = entry->pw_uid == uid && strcmp(entry->pw_name, word) == 0;
     if (file)
         fclose(file);

@@ -65,10 +65,14 @@ static int cmd_help(int argc, char *argv[], struct error *error)
  * because the caller closed these. */
 static int have_standard_descriptors(struct error *error)
 {
-    for (int fd = 0; fd <= 2; fd++)
-        if (fcntl(fd, F_GETFD) == -1 && open("/dev/null", O_RDWR) != fd)
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) != -1)
+            continue;
+        int opened = open("/dev/null", O_RDWR);
+        if (opened != fd)
             return fail_call(error, NULL, "open(/dev/null) as descriptor %d",
                              fd);
+    }
     return 0;
 }
 

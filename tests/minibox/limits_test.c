@@ -13,7 +13,7 @@
 
 #include "tree.h"
 
-/* ---- helpers ---------------------------------------------------------------- */
+/* ---- helpers ---------------------------------------------------------- */
 
 /* A tree, when limits can be set at all. */
 static const char *tree_for_limits(const char *name)
@@ -38,7 +38,7 @@ static const char *group_of(pid_t pid, const char *controller, int *version)
     const char *unified = NULL, *own = NULL;
 
     for (char *rest = lines, *line; (line = strsep(&rest, "\n")) && *line;) {
-        strsep(&line, ":");
+        (void)strsep(&line, ":");
         const char *list = strsep(&line, ":");
         if (strcmp(list, controller) == 0)
             own = text("%s", line);
@@ -79,7 +79,7 @@ static bool has_version_1(void)
     return file_exists("/sys/fs/cgroup/memory/cgroup.procs");
 }
 
-/* ---- what is limited -------------------------------------------------------- */
+/* ---- what is limited -------------------------------------------------- */
 
 static void no_limit_makes_no_group(void **state)
 {
@@ -178,7 +178,7 @@ static void both_limits_hold_together(void **state)
                   "exit status");
 }
 
-/* ---- out of reach ------------------------------------------------------------- */
+/* ---- out of reach ----------------------------------------------------- */
 
 static void path_of_the_group_is_hidden(void **state)
 {
@@ -224,7 +224,7 @@ static void limits_cannot_be_lifted_inside(void **state)
     end_well(inside);
 }
 
-/* ---- nothing left, nothing in silence ----------------------------------------- */
+/* ---- nothing left, nothing in silence --------------------------------- */
 
 static void next_one_removes_what_a_killed_one_left(void **state)
 {
@@ -275,7 +275,7 @@ static void limit_that_cannot_be_set_is_refused(void **state)
     assert_one_line(&o, "no control group for memory can be seen here");
 }
 
-/* ---- as root only -------------------------------------------------------------- */
+/* ---- as root only ----------------------------------------------------- */
 
 static void user_without_delegation_is_told_the_remedy(void **state)
 {
@@ -345,8 +345,6 @@ static void user_with_company_is_told_the_remedy(void **state)
     assert_status(&o, 125);
     assert_one_line(&o, "other processes are in");
 }
-
-/* ---- */
 
 #define FOR_ALL                                                    \
     cmocka_unit_test(no_limit_makes_no_group),                     \

@@ -18,7 +18,7 @@
 
 #include "tree.h"
 
-/* ---- what is its own ------------------------------------------------------ */
+/* ---- what is its own -------------------------------------------------- */
 
 static void namespaces_are_its_own(void **state)
 {
@@ -107,7 +107,7 @@ static void loopback_is_up(void **state)
                      "/proc/PID/net/fib_trie");
 }
 
-/* ---- who is who ------------------------------------------------------------- */
+/* ---- who is who ------------------------------------------------------- */
 
 /* What 0 inside is outside: the second number of the map's first line. */
 static unsigned mapped_root(const struct probe *probe)
@@ -253,7 +253,7 @@ static void user_without_a_range_has_one_id(void **state)
     assert_answer(inside, "EINVAL", "setuid 1000");
 }
 
-/* ---- files, mounts, devices ----------------------------------------------- */
+/* ---- files, mounts, devices ------------------------------------------- */
 
 static void nothing_of_the_hosts_mounts_is_left(void **state)
 {
@@ -462,7 +462,7 @@ static void proc_that_is_a_file_is_refused(void **state)
     assert_one_line(&o, "/proc of the root filesystem");
 }
 
-/* ---- what the command finds -------------------------------------------------- */
+/* ---- what the command finds ------------------------------------------- */
 
 static void descriptors_are_three(void **state)
 {
@@ -536,7 +536,7 @@ static void init_is_out_of_reach(void **state)
     assert_answer(inside, "ok 1", "getppid");
 }
 
-/* ---- how it ends ---------------------------------------------------------------- */
+/* ---- how it ends ------------------------------------------------------ */
 
 static void exit_status_is_the_commands(void **state)
 {

@@ -166,6 +166,7 @@ kernel_has_apparmor_and_eight_namespaces()
         ls /proc/self/ns | grep -vc _for_
         unshare -UrmuipnCT --fork echo all; uname -v'
     equal stderr "$err" ""
+    equal status "$code" 0
     contains "security modules" "$out" apparmor
     contains "enabled, host, namespaces" "$out" $'\nY\nlab\n8\nall\n'
     contains "kernel" "$out" Debian
