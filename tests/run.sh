@@ -34,6 +34,9 @@ run_suite() { # HEADING COMMAND...
 }
 
 for suite in tests/house/*_test.sh; do
+    # What make(1) does depends on no kernel, and compiling takes minutes in
+    # an emulated machine.
+    [ "$kind $suite" != 'lab tests/house/make_test.sh' ] || continue
     run_suite "$suite" sh "$suite" "$build"
 done
 for source in tests/chapters/*_test.c; do
@@ -53,6 +56,15 @@ for source in tests/minibox/*_test.c; do
     run_suite "minibox ${name%_test}" "$build/tests/minibox/$name" \
         "$build/minibox"
 done
+
+# Some tests change user: in the lab machine they run when it is root's turn.
+if [ "$kind" = lab ] && [ "$(id -u)" -ne 0 ]; then
+    grep '	needs-root$' "$tally" >"$tally.roots" || true
+    echo "$(wc -l <"$tally.roots") tests are for root alone, and ran there"
+    grep -v '	needs-root$' "$tally" >"$tally.rest" || true
+    mv "$tally.rest" "$tally"
+    rm "$tally.roots"
+fi
 
 count() {
     grep -c "^$1	" "$tally" || true

@@ -158,11 +158,11 @@ static int make_group(struct group *group, struct error *error)
             break;
     }
     return fail_call(error,
-                     group->hierarchy.version == 1
+                     group->hierarchy.version == 1 && errno == EACCES
                          ? "control groups of version 1 are root's: run as "
                            "root, or without limits"
                          : NULL,
-                     "mkdir of a control group in %s", parent);
+                     "mkdir and flock of a control group in %s", parent);
 }
 
 static int set_limits(const struct group *group, const struct config *config,

@@ -9,10 +9,10 @@
 #include <string.h>
 
 static const struct option_row options[] = {
-    {"hostname", "NAME", "host name (default: minibox)",            config_set_hostname},
-    {"memory",   "SIZE", "limit of memory, no swap (K, M, G)",      config_set_memory  },
-    {"pids",     "N",    "limit of processes, with minibox's init", config_set_pids    },
-    {NULL,       NULL,   NULL,                                      NULL               },
+    {"hostname", "NAME", "host name (else minibox)",       config_set_hostname},
+    {"memory",   "SIZE", "most memory, no swap (K, M, G)", config_set_memory  },
+    {"pids",     "N",    "most processes, init included",  config_set_pids    },
+    {NULL,       NULL,   NULL,                             NULL               },
 };
 
 static int help(void)

@@ -191,7 +191,7 @@ static int wait_status(const struct supervisor *self, int *status,
 static int live(struct supervisor *self, const struct config *config,
                 int *status, struct error *error)
 {
-    struct error ignored;
+    struct error reason, ignored;
     int result = ns_clone(&self->child, self->groups.enter, error); /* 2 */
 
     if (result == 1) {
@@ -202,10 +202,13 @@ static int live(struct supervisor *self, const struct config *config,
         return -1;
     sync_keep(&self->sync, &self->sync.supervisor);
     result = place(self, error); /* 4 */
+    if (result == 0)
+        result = supervise(self, error); /* 9 */
     if (result == -1)
         (void)pidfd_send_signal(self->child.pidfd, SIGKILL, NULL, 0);
-    else
-        result = supervise(self, error); /* 9 */
+    /* When the child failed first, it knows better why. */
+    if (result == -1 && sync_hear(self->sync.supervisor, &reason) == -1)
+        *error = reason;
     if (wait_status(self, status, result == -1 ? &ignored : error) == -1)
         result = -1;
     close_descriptor(&self->child.pidfd);

@@ -36,7 +36,7 @@ static bool is_own_name(const char *word)
     uid_t uid = geteuid();
     bool found = strtoul(word, NULL, 10) == uid && *word >= '0' && *word <= '9';
     FILE *file = found ? NULL : fopen("/etc/passwd", "re");
-    struct passwd space, *entry;
+    struct passwd space = {0}, *entry;
     char strings[1024];
 
     while (file && !found &&

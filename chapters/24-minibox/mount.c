@@ -80,7 +80,7 @@ int mount_at(int mount, int directory, const char *name, struct error *error)
     if (move_mount(mount, "", point, "",
                    MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) == -1)
         return fail_call(error,
-                         errno == ENOTDIR ? "make it an empty directory" : NULL,
-                         "move_mount to /%s of the root filesystem", name);
+                         errno == EINVAL ? "make it an empty directory" : NULL,
+                         "move_mount(%s), to its place", name);
     return 0;
 }

@@ -53,12 +53,14 @@ int sync_hear(int end, struct error *error)
     struct message message;
     ssize_t length;
 
+    /* When the other side ends without having read all, the kernel says so
+     * once, with ECONNRESET, before it hands out what that side sent. */
     do
         length = recv(end, &message, sizeof(message), 0);
-    while (length == -1 && errno == EINTR);
-    if (length == -1 && errno != ECONNRESET)
+    while (length == -1 && (errno == EINTR || errno == ECONNRESET));
+    if (length == -1)
         return fail_call(error, NULL, "recv from the other side");
-    if (length <= 0)
+    if (length == 0)
         return SYNC_ENDED;
     if (message.step == SYNC_FAILED) {
         *error = message.error;

@@ -12,9 +12,11 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 
 #include "tree.h"
 
@@ -459,7 +461,8 @@ static void proc_that_is_a_file_is_refused(void **state)
     copy_program("/etc/passwd", text("%s/proc", tree));
     struct outcome o = box_run("run", tree, "/probe");
     assert_status(&o, 125);
-    assert_one_line(&o, "/proc of the root filesystem");
+    assert_one_line(&o, "move_mount(proc)");
+    assert_one_line(&o, "make it an empty directory");
 }
 
 /* ---- what the command finds ------------------------------------------- */
@@ -669,23 +672,95 @@ static void killed_supervisor_takes_all_along(void **state)
                "the command to be gone with minibox");
 }
 
-/* Some seccomp profiles forbid what they do not know, others say that it
- * does not exist. */
-static void forbid_clone3(int number)
+/* From now on a system call fails, here and in all that we start. */
+static void forbid(int call, int number)
 {
     struct sock_filter filter[] = {
         BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_clone3, 0, 1),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, (unsigned)call, 0, 1),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (unsigned)number),
         BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     };
     struct sock_fprog program = {.len = 4, .filter = filter};
 
-    observe_true("the filter stands",
-                 prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
-                     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0,
-                 "seccomp(2)");
-    observe_true("control: it is clone3 that fails",
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1 ||
+        prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == -1)
+        _exit(99);
+}
+
+/* Runs minibox where one system call fails. */
+static struct outcome run_where_fails(int call, const char *tree)
+{
+    int status, err = memfd_create("stderr", 0);
+    pid_t pid = fork();
+
+    must(err != -1 && pid != -1, "memfd_create, fork");
+    if (pid == 0) {
+        forbid(call, EIO);
+        dup2(err, 2);
+        execl(box_words()[0], "minibox", "run", tree, "/probe", NULL);
+        _exit(98);
+    }
+    must(waitpid(pid, &status, 0) == pid, "waitpid");
+    struct outcome o = {
+        .status = WIFEXITED(status) ? WEXITSTATUS(status) : 128,
+        .out = "",
+        .err = file_text("/proc/self/fd/%d", err),
+    };
+    close(err);
+    return o;
+}
+
+static void every_call_of_the_set_up_may_fail(void **state)
+{
+    (void)state;
+    static const struct {
+        int call;
+        const char *says;
+    } calls[] = {
+        {SYS_signalfd4,     "signalfd"         },
+        {SYS_chdir,         "chdir("           },
+        {SYS_socketpair,    "socketpair"       },
+        {SYS_clone3,        "clone of"         },
+        {SYS_sethostname,   "sethostname"      },
+        {SYS_ioctl,         "SIOCSIFFLAGS"     },
+        {SYS_sendto,        "send to"          },
+        {SYS_setresgid,     "to be root inside"},
+        {SYS_setresuid,     "to be root inside"},
+        {SYS_close_range,   "close_range"      },
+        {SYS_setsid,        "setsid"           },
+        {SYS_unshare,       "CLONE_NEWCGROUP"  },
+        {SYS_mount_setattr, "mount_setattr"    },
+        {SYS_open_tree,     "open_tree"        },
+        {SYS_move_mount,    "mount of the root"},
+        {SYS_fchdir,        "mount of the root"},
+        {SYS_fsopen,        "fsopen(proc)"     },
+        {SYS_fsconfig,      "fsconfig(proc"    },
+        {SYS_fsmount,       "fsmount(proc)"    },
+        {SYS_openat2,       "openat2(proc)"    },
+        {SYS_mkdirat,       "mkdir(/dev/pts)"  },
+        {SYS_symlinkat,     "symlink(/dev/fd)" },
+        {SYS_pivot_root,    "pivot_root"       },
+        {SYS_umount2,       "umount2"          },
+        {SYS_setpgid,       "setpgid"          },
+        {SYS_poll,          "poll"             },
+        {SYS_waitid,        "waitid"           },
+    };
+    const char *tree = tree_with_shell("root");
+
+    for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]); i++) {
+        struct outcome o = run_where_fails(calls[i].call, tree);
+        assert_status(&o, 125);
+        assert_one_line(&o, calls[i].says);
+    }
+}
+
+/* Some seccomp profiles forbid what they do not know, others say that it
+ * does not exist. */
+static void forbid_clone3(int number)
+{
+    forbid(SYS_clone3, number);
+    observe_true("control: clone3 fails",
                  syscall(SYS_clone3, NULL, 0) == -1 && errno == number,
                  "clone3(2)");
 }
@@ -743,6 +818,7 @@ int main(int argc, char *argv[])
         cmocka_unit_test(ignored_and_blocked_signals_do_no_harm),
         cmocka_unit_test(orphans_are_reaped),
         cmocka_unit_test(killed_supervisor_takes_all_along),
+        cmocka_unit_test(every_call_of_the_set_up_may_fail),
         cmocka_unit_test(clone_serves_where_clone3_does_not_exist),
         cmocka_unit_test(clone_serves_where_clone3_is_forbidden),
     };

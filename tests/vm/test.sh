@@ -1,31 +1,48 @@
 #!/bin/sh
 # test.sh BUILD: the whole suite in the lab machine, as root and as an
-# ordinary user with a delegated control group.  There nothing may skip:
-# tests/expected-skips has no line for it.
+# ordinary user with a delegated control group, in two machines at once.
+# There nothing may skip: tests/expected-skips has no line for it.
 #
 # The last line adds both up: "N passed, N failed, N skipped".
 set -eu
 build=$1
-out=$(mktemp)
-trap 'rm -f "$out"' EXIT
-status=0
-totals=
+work=$(mktemp -d)
+trap 'rm -rf "$work"; kill $machines 2>/dev/null || true' EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+machines=
 
 # Software emulation is some ten times slower than this machine.
 run="WITNESS_KIND=lab WITNESS_BOUND=\${WITNESS_BOUND:-90} tests/run.sh '$build'"
 
-for user in '' 1; do
-    echo "the lab machine, as ${user:+an ordinary user}${user:-root}" |
-        sed 's/user1$/user/'
-    # The status of the machine, not of tee(1).
-    { VM_USER=$user VM_TIMEOUT=${VM_TIMEOUT:-900} tests/vm/vm -- "$run" 2>&1
-      echo "exit status $?"; } | tee "$out"
-    [ "$(tail -n 1 "$out")" = 'exit status 0' ] || status=1
-    totals="$totals
-$(grep -E '^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped' "$out" || true)"
-done
-echo "$totals" | awk '
-    NF { passed += $1; failed += $3; skipped += $5; runs++ }
+# The machine's kernel is unpacked once, not by both at once.
+tests/vm/vm -- true
+
+start() { # NAME VM_USER
+    VM_USER=$2 VM_TIMEOUT=${VM_TIMEOUT:-1200} tests/vm/vm -- "$run" \
+        >"$work/$1" 2>&1 </dev/null &
+    machines="$machines $!"
+    eval "$1=$!"
+}
+
+# Prints what a machine says, while it says it, until it has ended.
+follow() { # NAME PID
+    echo "the lab machine, as $1"
+    tail -n +1 -f --pid="$2" "$work/$1"
+    wait "$2" || status=1
+}
+
+status=0
+start root ''
+start user 1
+# shellcheck disable=SC2154 # set by start
+follow root "$root"
+# shellcheck disable=SC2154
+follow user "$user"
+machines=
+cat "$work/root" "$work/user" | awk '
+    /^[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped/ {
+        passed += $1; failed += $3; skipped += $5; runs++ }
     END { if (runs < 2) failed++
           print passed " passed, " failed " failed, " skipped " skipped" }'
 exit "$status"

@@ -255,9 +255,9 @@ END
 
 time_limit_ends_it()
 {
-    run env VM_TIMEOUT=25 "$vm" -- 'echo begun; exec sleep 1000'
+    run env VM_TIMEOUT=60 "$vm" -- 'echo begun; exec sleep 1000'
     equal status "$code" 125
-    equal stderr "$err" "vm: ended after 25 s (VM_TIMEOUT=25)"
+    equal stderr "$err" "vm: ended after 60 s (VM_TIMEOUT=60)"
 }
 
 terminated_script_leaves_nothing()
