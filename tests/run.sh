@@ -57,6 +57,11 @@ for source in tests/minibox/*_test.c; do
         "$build/minibox"
 done
 
+# Every console block of the book is run again, every link followed.
+if [ "$kind" != lab ]; then
+    run_suite 'the book' make --no-print-directory check-book
+fi
+
 # Some tests change user: in the lab machine they run when it is root's turn.
 if [ "$kind" = lab ] && [ "$(id -u)" -ne 0 ]; then
     grep '	needs-root$' "$tally" >"$tally.roots" || true

@@ -23,7 +23,7 @@ book  python3           python3
 vm    qemu-system-x86   qemu-system-x86_64
 vm    busybox-static    busybox
 vm    cpio              cpio
-vm    kmod              depmod
+vm    xz-utils          xz
 lint  clang-format      clang-format
 lint  clang-tidy        clang-tidy
 lint  cppcheck          cppcheck

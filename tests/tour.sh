@@ -23,7 +23,7 @@ heading() {
     printf '\n%s== %s ==%s\n' "$bold" "$1" "$plain"
 }
 say() {
-    printf '%s\n' "$*" | fold -s -w 76
+    printf '\n%s\n' "$*" | fold -s -w 76 | sed 's/ *$//'
 }
 # Shows a command, and runs it; what it prints is set off.
 run() {
@@ -38,11 +38,14 @@ as_root() {
     fi
 }
 
-# What the program's head comment says that you learn.
+# What the program's head comment says: "You learn ...", "You see ...".
 narrate() {
-    sed -n '/^ \* You learn/,/^ \* Build/{/Build/d;s/^ \* *//;p}' "$1" |
-        tr -s ' \n' ' ' | fold -s -w 76
-    echo
+    for part in learn see; do
+        words=$(sed -n "/^ \\* You $part/,/^ \\* [ABR][a-z]/{/^ \\* [ABR]/d
+            s/^ \\* *//;p}" "$1" | tr -s ' \n' ' ' |
+            sed 's|^You see |You will see: |')
+        say "$words"
+    done
 }
 
 welcome() {
@@ -103,20 +106,22 @@ container() {
     inside 'ps -o pid,user,args'
     inside 'ls /'
     inside 'ip -o link'
-    inside 'echo made by root inside >/tmp/letter; ls -l /tmp/letter'
+    inside 'echo made by root inside >/tmp/letter; ls -ln /tmp/letter'
     # The shell inside, as the kernel numbers it outside.
     shell=$(pgrep -P "$(pgrep -P "$box" | head -n 1)" | head -n 1)
-    say '' 'The same shell, seen from outside:'
+    say 'The same file and the same shell, seen from outside:'
+    outside "ls -ln $build/rootfs/tmp/letter"
     outside "grep -E '^(Name|NSpid|Uid|NoNewPrivs)' /proc/$shell/status"
     outside "cat /proc/$shell/uid_map"
     outside "cat /proc/$shell/cgroup | head -3"
     outside "readlink /proc/self/ns/pid /proc/$shell/ns/pid"
+    inside 'rm /tmp/letter'
     exec 8>&-
     cat <&9 >/dev/null
     exec 9<&-
     wait "$box" && code=0 || code=$?
     box=
-    say '' "The shell ended (status $code), and with it all that it had:" \
+    say "The shell ended (status $code), and with it all that it had:" \
         'no process, no mount, no interface, no control group is left.'
 }
 
@@ -135,9 +140,11 @@ outside() {
 
 next() {
     heading 'And now'
-    say 'make test        sees all of this tested'
-    say 'make demo CHAPTER=02-pid   plays a chapter step by step'
-    say 'labs/01-ipc/README.md      is your first lab; make grade LAB=01-ipc judges it'
+    cat <<'END'
+  make test                  sees all of this tested, from outside
+  make demo CHAPTER=02-pid   plays a chapter, step by step
+  labs/01-ipc/README.md      is your first lab; make grade LAB=01-ipc judges it
+END
 }
 
 welcome

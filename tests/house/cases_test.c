@@ -95,6 +95,7 @@ static void left_file(void **state)
     int fd = open("/tmp/left", O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
 
     assert_true(fd != -1);
+    close(fd);
     if (!outside_is_throwaway())
         unlink("/tmp/left");
 }

@@ -148,7 +148,7 @@ static bool own_group(const struct mntent *mount, char *path, size_t size)
     while (file && !found && getline(&line, &room, file) != -1) {
         char *rest = line, *controllers;
         line[strcspn(line, "\n")] = '\0';
-        strsep(&rest, ":");
+        (void)strsep(&rest, ":");
         controllers = strsep(&rest, ":");
         if (!rest || (*controllers == '\0') != version2)
             continue;
