@@ -175,6 +175,7 @@ static void enter(int flags)
 /* Finds the range of ids that a file such as /etc/subuid grants us. */
 static bool find_range(const char *path, char *first, char *count)
 {
+    /* cppcheck-suppress getpwuidCalled ; there is one thread */
     struct passwd *me = getpwuid(geteuid());
     char line[256], owner[64];
     bool found = false;
@@ -711,7 +712,8 @@ static void prepare(void)
 
     while ((null = open("/dev/null", O_RDWR)) >= 0 && null <= 2)
         ;
-    close(null);
+    if (null > 2)
+        close(null);
     signal(SIGCHLD, SIG_DFL);
     /* Else "root" of a container would pass for root. */
     privileged =

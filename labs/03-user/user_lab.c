@@ -30,7 +30,7 @@ struct ids {
     unsigned uid, gid;
 };
 
-/* Writes TEXT to /proc/PID/FILE in one write(2), or ends the process. */
+/* Writes TEXT to /proc/PID/FILE in one write(2), or gives up. */
 static void write_file(pid_t pid, const char *file, const char *text)
 {
     char path[64];
@@ -43,8 +43,8 @@ static void write_file(pid_t pid, const char *file, const char *text)
 }
 
 /*
- * The parent's part: maps the caller's user id to INSIDE.uid and its
- * group id to INSIDE.gid in the user namespace of PID, and nothing else.
+ * The parent's part: in the user namespace of PID, maps the caller's
+ * user id to INSIDE.uid, its group id to INSIDE.gid, nothing else.
  */
 static void write_maps(pid_t pid, struct ids inside)
 {

@@ -239,7 +239,7 @@ static int filter_main(char *argv[])
 
 /* ---- direct attempts that have no command of their own --------------------- */
 
-static void give_up(const char *what)
+__attribute__((noreturn)) static void give_up(const char *what)
 {
     err(1, "%s", what);
 }
@@ -267,6 +267,7 @@ static int map_main(const char *kind)
     int fd = open(path, O_WRONLY | O_CLOEXEC);
     if (fd == -1 || write(fd, "0 100000 65536\n", 15) != 15)
         give_up(path);
+    close(fd);
     return 0;
 }
 
@@ -398,46 +399,47 @@ static const char *as_user_with_range(void)
               "  { t=$t/pids; n=^.*:pids:; };"                 \
               "o=$t$(sed -n \"s|$n||p\" /proc/self/cgroup);"
 
+/* (unshare --map-users leaves its helper behind when it may not unshare.) */
 static const struct {
     const char *feature, *attempt;
 } attempts[] = {
-    {"user namespace",   "unshare -U true"                                                     },
-    {"uid_map write",    "unshare -Ur true"                                                    },
+    {"user namespace",   "unshare -U true"                                                         },
+    {"uid_map write",    "unshare -Ur true"                                                        },
     {"range of uids",    "[ \"$(id -u)\" -eq 0 ] && exec \"$T\" --map u;"
-                      "exec unshare --map-users=auto true"                },
+                      "unshare -U true && exec unshare --map-users=auto true" },
     {"range of gids",    "[ \"$(id -u)\" -eq 0 ] && exec \"$T\" --map g;"
-                      "exec unshare --map-groups=auto true"               },
-    {"ipc namespace",    ROOT "unshare $r -i true"                                             },
-    {"uts namespace",    ROOT "unshare $r -u true"                                             },
-    {"pid namespace",    ROOT "unshare $r -pf true"                                            },
-    {"mnt namespace",    ROOT "unshare $r -m true"                                             },
-    {"net namespace",    ROOT "unshare $r -n true"                                             },
-    {"cgroup namespace", ROOT "unshare $r -C true"                                             },
-    {"time namespace",   ROOT "unshare $r -T true"                                             },
-    {"proc mount",       ROOT "unshare $r -mpf mount -t proc proc /proc"                       },
+                      "unshare -U true && exec unshare --map-groups=auto true"},
+    {"ipc namespace",    ROOT "unshare $r -i true"                                                 },
+    {"uts namespace",    ROOT "unshare $r -u true"                                                 },
+    {"pid namespace",    ROOT "unshare $r -pf true"                                                },
+    {"mnt namespace",    ROOT "unshare $r -m true"                                                 },
+    {"net namespace",    ROOT "unshare $r -n true"                                                 },
+    {"cgroup namespace", ROOT "unshare $r -C true"                                                 },
+    {"time namespace",   ROOT "unshare $r -T true"                                                 },
+    {"proc mount",       ROOT "unshare $r -mpf mount -t proc proc /proc"                           },
     {"pivot_root",       ROOT "unshare $r -m sh -c '"
-                        "mount -t tmpfs t /tmp && cd /tmp && pivot_root . .'"},
+                        "mount -t tmpfs t /tmp && cd /tmp && pivot_root . .'"    },
     {"overlay mount",
      ROOT "unshare $r -m sh -c '"
           "mount -t tmpfs t /tmp && cd /tmp && mkdir a b c d &&"
           "mount -t overlay o -o lowerdir=a,upperdir=b,workdir=c d &&"
-          "echo >d/x && test -e b/x'"                                                          },
-    {"veth pair",        ROOT "unshare $r -n ip link add type veth"                            },
-    {"cgroup layout",    OWN_GROUP "v2 $t"                                                     },
+          "echo >d/x && test -e b/x'"                                                              },
+    {"veth pair",        ROOT "unshare $r -n ip link add type veth"                                },
+    {"cgroup layout",    OWN_GROUP "v2 $t"                                                         },
     {"cgroup limit",
      PIDS_GROUP "for d in \"$o\" \"${o%/*}\"; do export G=$d/attempt-$$;"
                 "  mkdir \"$G\" && [ -e \"$G/pids.max\" ] && break;"
                 "  rmdir \"$G\" || exit 1;"
                 "done; echo 1 >\"$G/pids.max\" &&"
                 "! sh -c 'echo 0 >$G/cgroup.procs || exit 0; /bin/true; :';"
-                "s=$?; while ! rmdir \"$G\"; do :; done; exit $s"                              },
+                "s=$?; while ! rmdir \"$G\"; do :; done; exit $s"                                  },
     {"delegation",       ANY_GROUP "export G=$o/attempt-$$; mkdir \"$G\" || exit 1;"
                              "sh -c 'echo 0 >$G/cgroup.procs'; s=$?;"
-                             "while ! rmdir \"$G\"; do :; done; exit $s"     },
-    {"openat2",          "\"$T\" --call openat2"                                               },
-    {"pidfd_open",       "\"$T\" --call pidfd_open"                                            },
-    {"clone3",           "\"$T\" --call clone3"                                                },
-    {"close_range",      "\"$T\" --call close_range"                                           },
+                             "while ! rmdir \"$G\"; do :; done; exit $s"         },
+    {"openat2",          "\"$T\" --call openat2"                                                   },
+    {"pidfd_open",       "\"$T\" --call pidfd_open"                                                },
+    {"clone3",           "\"$T\" --call clone3"                                                    },
+    {"close_range",      "\"$T\" --call close_range"                                               },
 };
 enum { ATTEMPTS = sizeof(attempts) / sizeof(attempts[0]) };
 
