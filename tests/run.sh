@@ -41,19 +41,35 @@ run_suite() { # HEADING COMMAND...
     fi
 }
 
+# Is this suite to run here?  In the lab machine, where all is ten times
+# slower, root runs everything that a kernel can change the outcome of, and
+# the ordinary user then what asks who the caller is.  (preflight's suite
+# becomes an ordinary user itself.)
+wanted() { # SOURCE
+    [ "$kind" = lab ] || return 0
+    case $1 in
+    tests/house/make_test.sh) return 1 ;; # compiles; make(1) has no kernel
+    esac
+    [ "$(id -u)" -ne 0 ] || return 0
+    case $1 in
+    tests/chapters/preflight_test.c) return 1 ;;
+    *) grep -q AS_CALLER "$1" ;;
+    esac
+}
+
 for suite in tests/house/*_test.sh; do
-    # What make(1) does depends on no kernel, and compiling takes minutes in
-    # an emulated machine.
-    [ "$kind $suite" != 'lab tests/house/make_test.sh' ] || continue
+    wanted "$suite" || continue
     run_suite "$suite" sh "$suite" "$build"
 done
 for source in tests/chapters/*_test.c; do
+    wanted "$source" || continue
     topic=$(basename "$source" _test.c)
     for box in "$build"/chapters/*-"$topic/$topic"; do
         run_suite "chapter $topic" "$build/tests/chapters/${topic}_test" "$box"
     done
 done
 for source in tests/labs/*_lab_test.c; do
+    wanted "$source" || continue
     topic=$(basename "$source" _lab_test.c)
     for box in "$build"/solutions/*-"$topic/${topic}_lab"; do
         run_suite "solution $topic" "$build/tests/labs/${topic}_lab_test" "$box"

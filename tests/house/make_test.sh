@@ -89,10 +89,36 @@ missing_package_is_named() {
         "$(tail -n 1 "$work/err")"
 }
 
+# A student's hour: the stub, the solution, a typing error, no such lab.
+grade_tells_how_far_one_is() {
+    copy_to "$work/grade" || return 1
+    cd "$work/grade" || return 1
+    lab=labs/01-ipc/ipc_lab.c
+    unifdef -DSTUB -o "$lab" solutions/01-ipc/ipc_lab.c || [ $? -eq 1 ]
+    unset WITNESS_TALLY
+    make -s grade LAB=01-ipc >"$work/out" 2>&1 &&
+        { echo 'the stub passes'; return 1; }
+    for words in '  FAIL  box_has_its_own_ipc_namespace' 'expected:' \
+        'the kernel says:' 'read from:' 'not yet'; do
+        grep -qF "$words" "$work/out" || { cat "$work/out"; return 1; }
+    done
+    cp solutions/01-ipc/ipc_lab.c "$lab"
+    make -s grade LAB=01-ipc >"$work/out" 2>&1 ||
+        { echo 'the solution fails'; cat "$work/out"; return 1; }
+    grep -qF 'the box has its own ipc namespace: ipc:[' "$work/out" ||
+        { echo 'what was observed is not told'; return 1; }
+    echo 'int main(void) { return 0 }' >"$lab"
+    make -s grade LAB=01-ipc >"$work/out" 2>&1 && return 1
+    grep -qF 'it does not compile' "$work/out" || return 1
+    make -s grade LAB=99-none >"$work/out" 2>&1 && return 1
+    grep -qF 'there is no lab 99-none' "$work/out"
+}
+
 check help_names_each_target_in_one_line help_names_each_target
 check blank_in_the_path_is_fine blank_in_the_path_is_fine
 check interrupted_build_leaves_no_half_file \
     interrupted_build_leaves_no_half_file
+check grade_tells_how_far_one_is grade_tells_how_far_one_is
 check nothing_to_do_builds_nothing nothing_to_do_builds_nothing
 check missing_package_is_named_with_its_command missing_package_is_named
 finish

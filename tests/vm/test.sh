@@ -1,6 +1,7 @@
 #!/bin/sh
-# test.sh BUILD: the whole suite in the lab machine, as root and as an
-# ordinary user with a delegated control group, in two machines at once.
+# test.sh BUILD: the whole suite in the lab machine as root, and what asks who
+# its caller is as an ordinary user with a delegated control group, in two
+# machines at once.
 # There nothing may skip: tests/expected-skips has no line for it.
 #
 # The last line adds both up: "N passed, N failed, N skipped".
