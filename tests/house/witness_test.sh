@@ -68,7 +68,7 @@ killed_suite_leaves_nothing() {
     mine="$cases -t hang_with_descendants"
     # Wait until the test is under way: the probe's children are there.
     tries=0
-    while [ "$(pgrep -cf "$build/tests/probe" || true)" -lt 5 ] &&
+    while [ "$(pgrep -cf '/probe$' || true)" -lt 5 ] &&
         [ "$tries" -lt 200 ]; do
         tries=$((tries + 1))
         sleep 0.02

@@ -45,7 +45,7 @@ const char *const *box_words(void)
 
 const char *probe_path(void)
 {
-    return text("%s/probe", suite_directory);
+    return suite_probe;
 }
 
 void set_probe_path_inside(const char *path)

@@ -41,7 +41,7 @@ int64_t left_ns(void);
 /* The program that the suite was called with, for hands.c. */
 extern const char *const *suite_box;
 extern uid_t suite_user;
-extern char suite_directory[];
+extern char suite_probe[];
 extern char test_scratch[];
 extern int64_t test_until_ns;
 extern unsigned suite_bound;
@@ -49,6 +49,10 @@ extern unsigned suite_bound;
 /* host.c: goes where the tests are to run.  Returns in the process that runs
  * them; suite_blocked then says why none can, or is NULL. */
 void host_take_stand(enum witness_stand stand);
+/* Puts a copy of the program PATH where every user can reach it (a clone may
+ * stand below a closed /root), and writes its new path to PATH; leaves both
+ * as they are on a host that is not ours. */
+void host_publish(char *path, size_t size);
 extern bool suite_throwaway; /* in namespaces of our own? */
 extern bool suite_own_tmp;   /* /tmp and /dev/shm too? */
 extern const char *suite_blocked;

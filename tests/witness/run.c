@@ -36,7 +36,7 @@ static const struct {
 int note_fd = -1; /* a memfd: what the running test observed */
 const char *const *suite_box;
 uid_t suite_user;
-char suite_directory[PATH_MAX];
+char suite_probe[PATH_MAX];
 char test_scratch[PATH_MAX];
 int64_t test_until_ns;
 unsigned suite_bound = 10;
@@ -337,8 +337,9 @@ static void prepare(const char *program)
         err(USAGE_ERROR, "readlink /proc/self/exe");
     path[length] = '\0';
     /* build/tests/labs/ipc_lab_test: the probe is in build/tests. */
-    snprintf(suite_directory, sizeof(suite_directory), "%s",
+    snprintf(suite_probe, sizeof(suite_probe), "%s/probe",
              dirname(dirname(path)));
+    host_publish(suite_probe, sizeof(suite_probe));
     snprintf(name, sizeof(name), "%s", basename((char *)program));
     suite_name = name;
     read_number("WITNESS_BOUND", &suite_bound);
