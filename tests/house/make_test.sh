@@ -6,7 +6,8 @@ set -eu
 suite make
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-unset MAKEFLAGS MFLAGS MAKELEVEL
+# The make that called us handed its variables on.
+unset MAKEFLAGS MFLAGS MAKELEVEL SAN V WERROR
 
 help_names_each_target() {
     make >"$work/help" || return 1
@@ -47,7 +48,8 @@ END
     # A shell starts what is behind "&" with SIGINT ignored.
     env --default-signal=INT setsid make -s CC="$work/cc" \
         build/chapters/01-ipc/ipc >"$work/out" 2>&1 &
-    read -r _ <"$work/started"
+    timeout 20 cat "$work/started" >/dev/null ||
+        { echo 'the compiler was not called'; return 1; }
     kill -INT "-$!"
     wait $! || true
     [ ! -e build/chapters/01-ipc/ipc ] ||
