@@ -61,9 +61,7 @@ static const char *tree_with_shell(const char *name)
     for (int i = 0; i < 4; i++)
         make_directory(text("%s/%s", tree, places[i]), 0755);
     /* build/rootfs stands beside build/tests. */
-    copy_program(text("%.*s../rootfs/bin/busybox",
-                      (int)(strlen(probe_path()) - strlen("probe")),
-                      probe_path()),
+    copy_program(text("%s/../rootfs/bin/busybox", tests_directory()),
                  text("%s/bin/busybox", tree));
     must(symlink("busybox", text("%s/bin/sh", tree)) == 0, tree);
     return tree;

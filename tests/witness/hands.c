@@ -48,6 +48,11 @@ const char *probe_path(void)
     return suite_probe;
 }
 
+const char *tests_directory(void)
+{
+    return suite_directory;
+}
+
 void set_probe_path_inside(const char *path)
 {
     path_inside = path;

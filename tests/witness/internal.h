@@ -41,7 +41,7 @@ int64_t left_ns(void);
 /* The program that the suite was called with, for hands.c. */
 extern const char *const *suite_box;
 extern uid_t suite_user;
-extern char suite_probe[];
+extern char suite_directory[], suite_probe[];
 extern char test_scratch[];
 extern int64_t test_until_ns;
 extern unsigned suite_bound;

@@ -36,7 +36,7 @@ static const struct {
 int note_fd = -1; /* a memfd: what the running test observed */
 const char *const *suite_box;
 uid_t suite_user;
-char suite_probe[PATH_MAX];
+char suite_directory[PATH_MAX], suite_probe[PATH_MAX + sizeof("/probe")];
 char test_scratch[PATH_MAX];
 int64_t test_until_ns;
 unsigned suite_bound = 10;
@@ -337,8 +337,9 @@ static void prepare(const char *program)
         err(USAGE_ERROR, "readlink /proc/self/exe");
     path[length] = '\0';
     /* build/tests/labs/ipc_lab_test: the probe is in build/tests. */
-    snprintf(suite_probe, sizeof(suite_probe), "%s/probe",
+    snprintf(suite_directory, sizeof(suite_directory), "%s",
              dirname(dirname(path)));
+    snprintf(suite_probe, sizeof(suite_probe), "%s/probe", suite_directory);
     host_publish(suite_probe, sizeof(suite_probe));
     snprintf(name, sizeof(name), "%s", basename((char *)program));
     suite_name = name;

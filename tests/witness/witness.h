@@ -75,6 +75,8 @@ void skip_unless(bool cond, const char *key, const char *reason,
 /* The box under test, as the suite was called: argv, NULL at its end. */
 const char *const *box_words(void);
 
+/* Where the tests are built: build/tests, as an absolute path. */
+const char *tests_directory(void);
 /* The path of the probe program; set another for boxes with a root
  * file system of their own (such as "/probe"). */
 const char *probe_path(void);
