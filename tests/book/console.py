@@ -344,8 +344,24 @@ done
 LOCATION = re.compile(r"^bash: (?:eval: )?line \d+: ")
 
 
+def is_closed(path):
+    """Is there a directory on the way to PATH that not everybody may pass?"""
+    while path != "/":
+        path = os.path.dirname(path)
+        if not os.stat(path).st_mode & 0o001:
+            return True
+    return False
+
+
+# A clone below a closed /root is shown to other users of a block at another place:
+# the mount is gone with the block's mount namespace.
+OPEN_PLACE = 'mount --bind "$1" /mnt && cd "/mnt${PWD#"$1"}"'
+
+
 def namespaces(block):
     """The command that the block's shell is started under."""
+    project = os.getcwd()
+    opened = OPEN_PLACE if os.geteuid() == 0 and is_closed(project) else ":"
     if os.geteuid() == 0:
         rooms = "-uim"
     elif block.prompt == "#":
@@ -353,7 +369,7 @@ def namespaces(block):
     else:
         return []
     return ["unshare", rooms, "--propagation", "private", "--", "sh", "-c",
-            f'hostname {HOST} && exec "$@"', "sh"]
+            f'hostname {HOST} && {opened} && shift && exec "$@"', "sh", project]
 
 
 def environment():
